@@ -1,0 +1,182 @@
+"""FER+ (Barsoum et al., ICMI 2016): FER2013 faces, 48 x 48 grey, with ten human votes each.
+
+Layout: `FER2013Train`, `FER2013Valid`, `FER2013Test` with PNG files and a headerless `label.csv`
+(`name,"(0, 0, 48, 48)",10 counts`), and/or one `fer2013new.csv` (`Usage,Image name,10 counts`) beside them.
+Either label file will do, and any of the three parts may be absent.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ldlva.datasets.base import FaceDataset, ImageArray, Split
+from ldlva.distributions import IntArray
+from ldlva.emotions import EMOTION_NAMES
+from ldlva.errors import DatasetError, MissingPartError
+
+COLUMNS = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
+"""The ten vote columns, in file order. The last three are outside the product's seven labels."""
+
+FOLDERS: dict[Split, str] = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
+_USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+_EMOTION_COLUMNS = [COLUMNS.index(name) for name in EMOTION_NAMES]
+
+Filter = Literal["argmax", "majority"]
+FILTERS: tuple[Filter, ...] = ("argmax", "majority")
+
+
+@dataclass(frozen=True)
+class FerPlusVotes:
+    """File names and raw votes `[N, 10]` (columns `COLUMNS`) of one part, in file order."""
+
+    folder: Path
+    names: tuple[str, ...]
+    counts: IntArray
+
+
+def majority_labels(counts: IntArray, rule: Filter) -> IntArray:
+    """Single label per row as an index into `EMOTION_NAMES`, or -1 where the rule drops the image.
+
+    Args:
+        counts: raw votes `[N, 10]`.
+        rule: `argmax`: the first largest of the ten columns, kept if it is one of the seven emotions.
+            `majority`: the official FER+ rule: single votes are dropped as outliers, then the largest column must
+            hold more than half of what is left and be one of the seven emotions.
+    """
+    votes = counts if rule == "argmax" else np.where(counts <= 1, 0, counts)
+    winner = votes.argmax(axis=1)
+    index_of_column = np.full(len(COLUMNS), -1)
+    index_of_column[_EMOTION_COLUMNS] = np.arange(len(EMOTION_NAMES))
+    labels = index_of_column[winner]
+    if rule == "majority":
+        labels[2 * votes.max(axis=1) <= votes.sum(axis=1)] = -1
+    return np.asarray(labels, dtype=np.int64)
+
+
+def read_votes(root: Path, split: Split) -> FerPlusVotes:
+    """Read one part's labels.
+
+    Raises:
+        MissingPartError: the part's folder is absent.
+        DatasetError: no data set there, no label file, or a malformed row (file and line are named).
+    """
+    root = _find_root(root)
+    folder = root / FOLDERS[split]
+    if not folder.is_dir():
+        present = [part for part, name in FOLDERS.items() if (root / name).is_dir()]
+        raise MissingPartError(
+            f"FER+ part {split!r} is not at {folder}. Parts found there: {', '.join(present) or 'none'}."
+        )
+    local, shared = folder / "label.csv", root / "fer2013new.csv"
+    if local.is_file():
+        rows = list(_read_label_csv(local))
+    elif shared.is_file():
+        rows = list(_read_fer2013new(shared, split))
+    else:
+        raise DatasetError(f"No labels for FER+ part {split!r}: expected {local} or {shared}.")
+    if not rows:
+        raise DatasetError(f"The FER+ label file for part {split!r} has no rows ({local if local.is_file() else shared}).")
+    names = tuple(name for name, _ in rows)
+    if len(set(names)) < len(names):
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise DatasetError(f"FER+ part {split!r} lists image {duplicate} twice.")
+    return FerPlusVotes(folder, names, np.array([votes for _, votes in rows], dtype=np.int64))
+
+
+def load(root: Path, split: Split, rule: Filter = "argmax") -> FaceDataset:
+    """Read one part: images `[N, 48, 48]`, single labels by `rule`, votes over the seven emotions.
+
+    Votes for contempt, unknown and no-face are outside the seven labels and not in `vote_counts`.
+
+    Raises:
+        DatasetError: as `read_votes`, or an image is missing or unreadable.
+    """
+    votes = read_votes(root, split)
+    labels = majority_labels(votes.counts, rule)
+    kept = np.flatnonzero(labels >= 0)
+    if len(kept) == 0:
+        raise DatasetError(f"No image of FER+ part {split!r} at {root} passes the filter {rule!r}.")
+    names = tuple(votes.names[i] for i in kept)
+    return FaceDataset(
+        source="ferplus",
+        split=split,
+        filter=rule,
+        names=names,
+        images=read_images([votes.folder / name for name in names]),
+        labels=labels[kept],
+        vote_counts=votes.counts[kept][:, _EMOTION_COLUMNS],
+    )
+
+
+def read_images(paths: Sequence[Path]) -> ImageArray:
+    """Decode grey images of one common size to uint8 `[N, H, W]`.
+
+    Raises:
+        DatasetError: a file is missing, is not an image, or differs in size from the first.
+    """
+    images: list[ImageArray] = []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                images.append(np.asarray(image.convert("L")))
+        except FileNotFoundError:
+            raise DatasetError(f"{path} is listed in the labels but missing. Unpack the data set again.") from None
+        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise DatasetError(f"{path} cannot be read as an image ({error}). Unpack the data set again.") from error
+        if images[-1].shape != images[0].shape:
+            raise DatasetError(f"{path} is {images[-1].shape}, the others are {images[0].shape} (height, width).")
+    return np.stack(images)
+
+
+def _find_root(root: Path) -> Path:
+    """Accept the folder that holds the parts, or its parent as the archive unpacks it."""
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder. Give the folder that holds FER2013Train, FER2013Valid, ...")
+    for candidate in (root, root / "FERPlus"):
+        if any((candidate / name).is_dir() for name in FOLDERS.values()):
+            return candidate
+    raise DatasetError(f"{root} holds none of {', '.join(FOLDERS.values())}: this is not the FER+ layout.")
+
+
+def _read_label_csv(path: Path) -> Iterator[tuple[str, list[int]]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        for line, row in enumerate(csv.reader(file), start=1):
+            if row:
+                yield _parse_row(path, line, row[0], row[2:])
+
+
+def _read_fer2013new(path: Path, split: Split) -> Iterator[tuple[str, list[int]]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        for line, row in enumerate(csv.reader(file), start=1):
+            if line == 1:
+                if [cell.strip() for cell in row] != ["Usage", "Image name", *COLUMNS]:
+                    raise DatasetError(f"{path}, line 1: expected the header Usage,Image name,{','.join(COLUMNS)}.")
+                continue
+            # The official file keeps rows of removed images with an empty name.
+            if len(row) < 2 or not row[1]:
+                continue
+            if row[0] not in _USAGE:
+                raise DatasetError(f"{path}, line {line}: unknown usage {row[0]!r}, expected {', '.join(_USAGE)}.")
+            if _USAGE[row[0]] == split:
+                yield _parse_row(path, line, row[1], row[2:])
+
+
+def _parse_row(path: Path, line: int, name: str, cells: list[str]) -> tuple[str, list[int]]:
+    if not name or Path(name).name != name:
+        raise DatasetError(f"{path}, line {line}: {name!r} is not a plain image name.")
+    try:
+        votes = [int(cell) for cell in cells]
+    except ValueError:
+        raise DatasetError(f"{path}, line {line}: vote counts must be whole numbers, got {cells}.") from None
+    if len(votes) != len(COLUMNS) or min(votes) < 0 or sum(votes) == 0:
+        raise DatasetError(f"{path}, line {line}: expected {len(COLUMNS)} vote counts, not all zero, got {cells}.")
+    return name, votes

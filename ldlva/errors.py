@@ -1,0 +1,25 @@
+"""Errors a person can act on; every message says what is wrong and what to do."""
+
+
+class LdlvaError(Exception):
+    """Base of all expected errors: pages and commands show its message, never a traceback."""
+
+
+class DatasetError(LdlvaError):
+    """A data set, image file or label file is missing or malformed."""
+
+
+class MissingPartError(DatasetError):
+    """A part (train, valid or test) of an otherwise sound data set is absent."""
+
+
+class SurveyError(LdlvaError):
+    """A study, volunteer or vote request that cannot be honoured."""
+
+
+class DatabaseError(LdlvaError):
+    """The database cannot be opened, read or written."""
+
+
+class TrainingError(LdlvaError):
+    """A run cannot start, continue or be read."""

@@ -1,0 +1,69 @@
+"""Everything that determines a run, validated at the door and stored resolved in the run folder."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ldlva.errors import TrainingError
+from ldlva.training.backbones import BACKBONES
+from ldlva.training.methods import METHODS, Options
+
+
+class TrainConfig(BaseModel):
+    """One run. Two runs with equal configurations, data and thread count give the same numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str = Field(description="data set as NAME:FOLDER")
+    filter: str = Field("argmax", description="rule that chooses images and single labels")
+    method: str = Field("ce", description="key of METHODS")
+    options: dict[str, Any] = Field(default_factory=dict, description="the method's own settings")
+    backbone: str = Field("resnet18", description="key of BACKBONES")
+    image_size: int = Field(48, ge=32, le=512, description="side of the network's input, pixels")
+    epochs: int = Field(15, ge=1, le=1000)
+    seed: int = Field(0, ge=0)
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(0.05, gt=0, description="peak of the one-cycle schedule")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    augmentation: bool = True
+    precision: Literal["float32", "bfloat16"] | None = Field(None, description="None: bfloat16 where it is fast")
+    threads: int | None = Field(None, ge=1, description="torch threads; None: all cores")
+    valence_arousal: str | None = Field(None, description="CSV name,valence,arousal; None: out-of-fold teacher")
+    teacher_folds: int = Field(3, ge=2, le=20)
+    teacher_epochs: int = Field(6, ge=1)
+
+    def method_options(self) -> Options:
+        """The method's options with its defaults filled in.
+
+        Raises:
+            TrainingError: an option the method does not have, or a bad value.
+        """
+        try:
+            return METHODS[self.method].Options(**self.options)
+        except ValidationError as error:
+            known = ", ".join(METHODS[self.method].Options.model_fields) or "none"
+            raise TrainingError(f"{_explain(error)} Options of {self.method}: {known}.") from None
+
+
+def resolve_config(**settings: Any) -> TrainConfig:
+    """Build a configuration from given settings, with method options completed.
+
+    Raises:
+        TrainingError: unknown method, backbone or option, or a value out of range.
+    """
+    try:
+        config = TrainConfig(**settings)
+    except ValidationError as error:
+        raise TrainingError(_explain(error)) from None
+    for value, table, name in ((config.method, METHODS, "method"), (config.backbone, BACKBONES, "backbone")):
+        if value not in table:
+            raise TrainingError(f"Unknown {name} {value!r}. Choose one of {', '.join(table)}.")
+    return config.model_copy(update={"options": config.method_options().model_dump()})
+
+
+def _explain(error: ValidationError) -> str:
+    problems = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+    return f"Bad setting. {'; '.join(problems)}."

@@ -1,0 +1,87 @@
+"""From a configuration to a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ldlva
+from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.errors import MissingPartError
+from ldlva.training.config import TrainConfig
+from ldlva.training.images import resize_array
+from ldlva.training.methods import METHODS, TrainingSet
+from ldlva.training.runs import Run, git_revision
+from ldlva.training.trainer import Compute, Progress, build_method, fit
+from ldlva.training.valence_arousal import (
+    out_of_fold_valence_arousal,
+    read_valence_arousal,
+    write_valence_arousal,
+)
+
+
+def train(config: TrainConfig, run: Run, progress: Progress) -> None:
+    """Run the configuration to its end in the run folder; continues what is there.
+
+    Raises:
+        LdlvaError: the data, the settings or the folder do not allow it.
+    """
+    dataset = load_dataset(config.data, "train", config.filter)
+    if not run.exists():
+        run.create(config, run_record(config, dataset))
+    training_set = _at_training_size(dataset, config)
+    valid = _valid_part(config)
+    if METHODS[config.method].needs_valence_arousal:
+        training_set = _with_valence_arousal(config, training_set, run, progress)
+    fit(build_method(config, training_set), training_set, valid, config, run, progress)
+
+
+def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
+    """What a reader of the run needs besides its configuration."""
+    fingerprint = hashlib.sha256(dataset.labels.tobytes() + "\n".join(dataset.names).encode()).hexdigest()
+    compute = Compute.from_config(config)
+    source = None
+    if METHODS[config.method].needs_valence_arousal:
+        source = f"file {config.valence_arousal}" if config.valence_arousal else (
+            f"pseudo: posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers "
+            f"({config.teacher_epochs} epochs each) times class coordinates (Russell & Mehrabian 1977)"
+        )  # fmt: skip
+    return {
+        "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint},
+        "valence_arousal_source": source,
+        "git_revision": git_revision(),
+        "versions": {"ldlva": ldlva.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "compute": {
+            "device": compute.device.type,
+            "precision": "bfloat16" if compute.bfloat16 else "float32",
+            "threads": torch.get_num_threads(),
+        },
+    }
+
+
+def _at_training_size(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:
+    return TrainingSet.from_dataset(dataset, resize_array(dataset.images, config.image_size))
+
+
+def _valid_part(config: TrainConfig) -> TrainingSet | None:
+    """The valid part if the data set has one; training does without."""
+    try:
+        dataset = load_dataset(config.data, "valid", config.filter)
+    except MissingPartError:
+        return None
+    return _at_training_size(dataset, config)
+
+
+def _with_valence_arousal(config: TrainConfig, train: TrainingSet, run: Run, progress: Progress) -> TrainingSet:
+    path = run.folder / "valence_arousal.csv"
+    if not path.is_file():
+        if config.valence_arousal is not None:
+            coordinates = read_valence_arousal(Path(config.valence_arousal), train.names)
+        else:
+            coordinates = out_of_fold_valence_arousal(config, train, run, progress)
+        write_valence_arousal(path, train.names, coordinates)
+    return TrainingSet(train.names, train.images, train.labels, read_valence_arousal(path, train.names))

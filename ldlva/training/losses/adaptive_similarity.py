@@ -1,0 +1,64 @@
+"""LDLVA's calibration network g: how much one neighbour contributes to the target (Le et al. 2023, Eq. 4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LOGIT_FLOOR = -1.3
+"""The authors' code clips the logit here, so a score is never below sigmoid(-1.3) = 0.214."""
+
+
+class BiasedBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation over `[M, D]` that keeps the *biased* batch variance, as Keras does (eps 1e-3, old share .99).
+
+    `torch.nn.BatchNorm1d` normalises with the biased variance but stores the unbiased one.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=1e-3, momentum=0.01)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        with torch.no_grad():
+            variance, mean = torch.var_mean(input.float(), dim=0, correction=0)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance, self.momentum)
+        return functional.batch_norm(input, None, None, self.weight, self.bias, training=True, eps=self.eps)
+
+
+class AdaptiveSimilarity(nn.Module):
+    """Dense 512 - BN - ReLU - Dense 256 - BN - ReLU - Dense 1 - clip - sigmoid on [v_i, v_k].
+
+    Args:
+        feature_width: D, width of one feature vector.
+    """
+
+    def __init__(self, feature_width: int) -> None:
+        super().__init__()
+        self.dense0 = nn.Linear(2 * feature_width, 512)
+        self.norm0 = BiasedBatchNorm(512)
+        self.dense1 = nn.Linear(512, 256)
+        self.norm1 = BiasedBatchNorm(256)
+        self.dense2 = nn.Linear(256, 1)
+        for layer in (self.dense0, self.dense1, self.dense2):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, features: Tensor, neighbor_features: Tensor) -> Tensor:
+        """Scores zeta `[B, K]` in [0.214, 1) for features `[B, D]` and neighbour features `[B, K, D]`."""
+        return torch.sigmoid(self.logits(features, neighbor_features).clamp(min=LOGIT_FLOOR))
+
+    def logits(self, features: Tensor, neighbor_features: Tensor) -> Tensor:
+        """Unclipped logits `[B, K]`."""
+        batch, neighbors, width = neighbor_features.shape
+        # dense0 on [v_i, v_k] is W_i v_i + W_k v_k: the first product is shared by all K neighbours.
+        central = functional.linear(features, self.dense0.weight[:, :width], self.dense0.bias)
+        lateral = functional.linear(neighbor_features, self.dense0.weight[:, width:])
+        hidden = (central.unsqueeze(1) + lateral).reshape(batch * neighbors, -1)
+        hidden = functional.relu(self.norm0(hidden))
+        hidden = functional.relu(self.norm1(self.dense1(hidden)))
+        return self.dense2(hidden).reshape(batch, neighbors).float()

@@ -1,0 +1,16 @@
+"""Cross-entropy on the single label: the baseline."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from ldlva.training.methods.base import Batch, Method
+
+
+class CrossEntropy(Method):
+    """Plain softmax cross-entropy."""
+
+    def loss(self, batch: Batch) -> Tensor:
+        logits, _ = self.network(batch.images)
+        return functional.cross_entropy(logits, batch.labels)

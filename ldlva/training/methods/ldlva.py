@@ -1,0 +1,150 @@
+"""LDLVA: uncertainty-aware label distribution learning (Le et al., WACV 2023).
+
+The target of a sample mixes its label with the predictions of its neighbours in valence-arousal space; the mixing weight
+of every sample is learned. Neighbour features and predictions are read from a memory bank holding each sample's
+latest values, which costs about a tenth of a step instead of K extra forward passes. The bank is this project's
+choice, not the authors'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from ldlva.training.losses import ldlva as losses
+from ldlva.training.losses.adaptive_similarity import AdaptiveSimilarity
+from ldlva.training.methods.base import Batch, Method, Options, TrainingSet
+from ldlva.training.neighbors import nearest_neighbors
+
+REFERENCE_BATCH = 32
+"""Batch size of the authors' settings. A lambda's gradient carries 1/B but is applied once per visit, so the rate is
+scaled by B / 32: lambda then moves per epoch as it did for them, whatever the batch."""
+
+
+class LdlvaOptions(Options):
+    """Settings of LDLVA; defaults are the authors' (RAF-DB) where they have one."""
+
+    neighbors: int = Field(8, ge=1, description="K, neighbours per sample")
+    similarity_width: float = Field(0.5, gt=0, description="delta of the local similarity")
+    gamma: float = Field(0.01, ge=0, description="weight of the discriminative loss")
+    lambda_init: float = Field(0.5, description="initial logit of the label's weight")
+    lambda_rate: float = Field(10.0, ge=0, description="SGD rate of lambda at batch size 32; 0 keeps it fixed")
+    center_rate: float = Field(0.5, ge=0, description="SGD rate of the class centres")
+    warmup_epochs: int = Field(1, ge=1, description="cross-entropy epochs that fill the bank")
+
+
+class Ldlva(Method):
+    """See the module. Buffers: lambda_hat `[N, 1]`, bank_features `[N, D]`, bank_probabilities `[N, C]`, centers `[C, D]`."""
+
+    Options = LdlvaOptions
+    needs_valence_arousal = True
+
+    lambda_hat: Tensor
+    bank_features: Tensor
+    bank_probabilities: Tensor
+    centers: Tensor
+    labels: Tensor
+    neighbor_rows: Tensor
+    similarity: Tensor
+
+    def __init__(self, train: TrainingSet, backbone: str, options: Options) -> None:
+        super().__init__(train, backbone, options)
+        self.options = cast(LdlvaOptions, options)
+        if train.valence_arousal is None:
+            raise ValueError("LDLVA needs valence_arousal in its training set")
+        self.calibration = AdaptiveSimilarity(self.network.feature_width)
+        n, width, classes = len(train), self.network.feature_width, self.network.classifier.out_features
+        self.register_buffer("lambda_hat", torch.full((n, 1), self.options.lambda_init))
+        self.register_buffer("centers", torch.zeros(classes, width))
+        # bfloat16 has the range of float32 and halves the checkpoint; the features carry its precision anyway.
+        self.register_buffer("bank_features", torch.zeros(n, width, dtype=torch.bfloat16))
+        self.register_buffer("bank_probabilities", torch.full((n, classes), 1 / classes))
+        rows = torch.from_numpy(nearest_neighbors(train.valence_arousal, self.options.neighbors))
+        coordinates = torch.from_numpy(train.valence_arousal)
+        weights = losses.local_similarity(coordinates, rows, self.options.similarity_width).float()
+        # Rebuilt from the data, so not stored in checkpoints.
+        self.register_buffer("labels", torch.from_numpy(train.labels), persistent=False)
+        self.register_buffer("neighbor_rows", rows, persistent=False)
+        self.register_buffer("similarity", weights, persistent=False)
+        self._warming_up = True
+        self._seen: _Seen | None = None
+
+    def start_epoch(self, epoch: int) -> None:
+        self._warming_up = epoch < self.options.warmup_epochs
+
+    def loss(self, batch: Batch) -> Tensor:
+        logits, features = self.network(batch.images)
+        probabilities = torch.softmax(logits, dim=1)
+        if self._warming_up:
+            self._seen = _Seen(batch.rows, probabilities.detach(), features.detach())
+            return functional.cross_entropy(logits, batch.labels)
+
+        neighbor_rows = self.neighbor_rows[batch.rows]
+        neighbor_features = self.bank_features[neighbor_rows].float()
+        lambda_hat = self.lambda_hat[batch.rows].requires_grad_()
+        contribution = self.calibration(features, neighbor_features) * self.similarity[batch.rows]
+        neighbors = losses.neighbor_distribution(self.bank_probabilities[neighbor_rows], contribution)
+        target = losses.target_distribution(batch.labels, torch.sigmoid(lambda_hat), neighbors)
+        classification = losses.target_cross_entropy(target, probabilities)
+
+        # The discriminative loss runs over the batch and its neighbours; only the batch's features carry gradient.
+        item_rows = torch.cat([batch.rows, neighbor_rows.flatten()])
+        items = _Items(
+            features=torch.cat([features, neighbor_features.flatten(0, 1)]),
+            labels=self.labels[item_rows],
+            label_weight=torch.sigmoid(self.lambda_hat[item_rows]),
+        )
+        discriminative = losses.discriminative_loss(items.features, items.labels, items.label_weight, self.centers)
+        self._seen = _Seen(batch.rows, probabilities.detach(), features.detach(), lambda_hat, items)
+        return classification + self.options.gamma * discriminative
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        seen = self._seen
+        if seen is None:
+            return
+        self._seen = None
+        if seen.lambda_hat is not None and seen.lambda_hat.grad is not None:
+            rate = self.options.lambda_rate * len(seen.rows) / REFERENCE_BATCH
+            self.lambda_hat[seen.rows] = seen.lambda_hat.detach() - rate * seen.lambda_hat.grad
+        if seen.items is not None:
+            self.centers.copy_(
+                losses.updated_centers(
+                    seen.items.features.detach(),
+                    seen.items.labels,
+                    seen.items.label_weight,
+                    self.centers,
+                    self.options.center_rate,
+                )
+            )
+        self.bank_features[seen.rows] = seen.features.to(self.bank_features.dtype)
+        self.bank_probabilities[seen.rows] = seen.probabilities
+
+    def epoch_metrics(self) -> dict[str, float]:
+        weight = torch.sigmoid(self.lambda_hat)
+        return {"label_weight_mean": float(weight.mean()), "label_weight_std": float(weight.std())}
+
+
+@dataclass(frozen=True)
+class _Items:
+    """The B(K+1) rows of the discriminative loss: features `[M, D]`, labels `[M]`, label_weight `[M, 1]`."""
+
+    features: Tensor
+    labels: Tensor
+    label_weight: Tensor
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one forward pass leaves for `after_step`."""
+
+    rows: Tensor
+    probabilities: Tensor
+    features: Tensor
+    lambda_hat: Tensor | None = None
+    items: _Items | None = None

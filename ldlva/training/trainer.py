@@ -1,0 +1,206 @@
+"""The training loop, one for all methods."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ldlva.distributions import FloatArray
+from ldlva.errors import TrainingError
+from ldlva.training.backbones import FaceNetwork
+from ldlva.training.config import TrainConfig
+from ldlva.training.images import augment, to_input
+from ldlva.training.methods import METHODS, Batch, Method, TrainingSet
+from ldlva.training.runs import Run
+
+WARMUP_SHARE = 0.15
+"""Share of all steps in which the learning rate rises."""
+
+
+class Progress(Protocol):
+    """Told after every step; `metrics` is set on an epoch's last."""
+
+    def __call__(
+        self, stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: dict[str, Any] | None
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and in which precision the network runs."""
+
+    device: torch.device
+    bfloat16: bool
+
+    @classmethod
+    def from_config(cls, config: TrainConfig) -> Compute:
+        """Resolve `precision` and `threads`, and set torch's thread count."""
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if config.precision is not None:
+            return cls(device, config.precision == "bfloat16")
+        return cls(device, device.type == "cuda" or _cpu_multiplies_bfloat16())
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    return capabilities.startswith("AVX512") and torch.cpu._is_avx512_bf16_supported()
+
+
+def fit(
+    method: Method,
+    train: TrainingSet,
+    valid: TrainingSet | None,
+    config: TrainConfig,
+    run: Run,
+    progress: Progress,
+    stage: str = "train",
+) -> None:
+    """Train to the last epoch, from the run's checkpoint if it has one, and save the final weights.
+
+    The randomness of an epoch depends on (seed, epoch) alone, so a run killed at any moment and resumed gives the
+    numbers of an uninterrupted one, and loses at most one epoch of work.
+
+    Raises:
+        TrainingError: the loss is not finite, or the folder cannot be written.
+    """
+    compute = Compute.from_config(config)
+    method.to(compute.device)
+    optimizer = build_optimizer(method, config)
+    metrics: list[dict[str, Any]] = []
+    first_epoch = 0
+    if (state := run.load_checkpoint()) is not None:
+        method.load_state_dict(state["method"])
+        optimizer.load_state_dict(state["optimizer"])
+        first_epoch, metrics = state["epoch"] + 1, state["metrics"]
+
+    steps = max(1, len(train) // config.batch_size)
+    for epoch in range(first_epoch, config.epochs):
+        started = time.monotonic()
+        seed_epoch(config.seed, epoch)
+        method.train()
+        method.start_epoch(epoch)
+        total = 0.0
+        for step, batch in enumerate(batches(train, config, compute.device)):
+            set_learning_rate(optimizer, config.learning_rate * one_cycle((epoch * steps + step) / (config.epochs * steps)))
+            total += training_step(method, batch, optimizer, compute)
+            if not math.isfinite(total):
+                raise TrainingError(
+                    f"The loss stopped being a number in epoch {epoch + 1}, step {step + 1} of {run.folder}. "
+                    f"Lower the learning rate (it was {optimizer.param_groups[0]['lr']:.2g})"
+                    + (" or use --precision float32." if compute.bfloat16 else ".")
+                )
+            if step < steps - 1:
+                progress(stage, epoch, config.epochs, step + 1, steps, None)
+        row: dict[str, Any] = {"epoch": epoch + 1, "loss": total / steps, **method.epoch_metrics()}
+        if valid is not None:
+            row |= validation_metrics(method.network, valid, compute)
+        row["seconds"] = time.monotonic() - started
+        metrics.append(row)
+        run.save_checkpoint(
+            {"epoch": epoch, "method": method.state_dict(), "optimizer": optimizer.state_dict(), "metrics": metrics}
+        )
+        run.write_metrics(metrics)
+        progress(stage, epoch, config.epochs, steps, steps, row)
+    run.write_metrics(metrics)
+    run.save_weights(method.network.state_dict())
+
+
+def training_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, compute: Compute) -> float:
+    """One forward, backward and update; returns the loss."""
+    with compute.autocast():
+        loss = method.loss(batch)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    method.after_step()
+    return float(loss.detach())
+
+
+def build_method(config: TrainConfig, train: TrainingSet) -> Method:
+    """The configured method with initial weights drawn from the configured seed."""
+    torch.manual_seed(config.seed)
+    return METHODS[config.method](train, config.backbone, config.method_options())
+
+
+def build_optimizer(method: Method, config: TrainConfig) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum; weight decay on weight matrices only, not on norms and biases."""
+    parameters = list(method.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
+
+
+def one_cycle(position: float) -> float:
+    """Share of the peak learning rate at `position` in [0, 1]: linear rise, then cosine fall to 0."""
+    if position < WARMUP_SHARE:
+        return 0.04 + 0.96 * position / WARMUP_SHARE
+    return 0.5 * (1 + math.cos(math.pi * (position - WARMUP_SHARE) / (1 - WARMUP_SHARE)))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Make everything random in an epoch a function of (seed, epoch)."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+
+
+def batches(train: TrainingSet, config: TrainConfig, device: torch.device) -> Iterator[Batch]:
+    """One epoch in random order; the incomplete last batch is left out (unless it is the only one)."""
+    order = torch.randperm(len(train))
+    images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+    for start in range(0, max(1, len(train) - config.batch_size + 1), config.batch_size):
+        rows = order[start : start + config.batch_size]
+        batch = to_input(images[rows])
+        if config.augmentation:
+            batch = augment(batch)
+        yield Batch(
+            batch.to(device, memory_format=torch.channels_last), labels[rows].to(device), rows.to(device)
+        )
+
+
+@torch.inference_mode()
+def network_outputs(network: FaceNetwork, images: Any, compute: Compute, batch_size: int = 256) -> tuple[Tensor, Tensor]:
+    """Logits `[N, C]` and features `[N, D]`, float32 on the CPU, for uint8 images at the network's size."""
+    network.eval()
+    logits: list[Tensor] = []
+    features: list[Tensor] = []
+    for start in range(0, len(images), batch_size):
+        with compute.autocast():
+            batch_logits, batch_features = network(to_input(images[start : start + batch_size]).to(compute.device))
+        logits.append(batch_logits.cpu())
+        features.append(batch_features.cpu())
+    return torch.cat(logits), torch.cat(features)
+
+
+def posteriors(network: FaceNetwork, images: Any, compute: Compute) -> FloatArray:
+    """Softmax of the logits in float64, `[N, C]`."""
+    logits, _ = network_outputs(network, images, compute)
+    return np.asarray(torch.softmax(logits.double(), dim=1).numpy())
+
+
+def validation_metrics(network: FaceNetwork, valid: TrainingSet, compute: Compute) -> dict[str, float]:
+    """Accuracy and cross-entropy against the single label; votes play no part in training decisions."""
+    logits, _ = network_outputs(network, valid.images, compute)
+    labels = torch.from_numpy(valid.labels)
+    return {
+        "valid_accuracy": float((logits.argmax(dim=1) == labels).double().mean()),
+        "valid_cross_entropy": float(nn.functional.cross_entropy(logits, labels)),
+    }
