@@ -84,7 +84,9 @@ def read_votes(root: Path, split: Split) -> FerPlusVotes:
     else:
         raise DatasetError(f"No labels for FER+ part {split!r}: expected {local} or {shared}.")
     if not rows:
-        raise DatasetError(f"The FER+ label file for part {split!r} has no rows ({local if local.is_file() else shared}).")
+        raise DatasetError(
+            f"The FER+ label file for part {split!r} has no rows ({local if local.is_file() else shared})."
+        )
     names = tuple(name for name, _ in rows)
     if len(set(names)) < len(names):
         duplicate = next(name for name in names if names.count(name) > 1)

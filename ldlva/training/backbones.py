@@ -18,7 +18,7 @@ def _resnet(build: Callable[..., models.ResNet]) -> Callable[[int], tuple[nn.Mod
             network.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
             nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
         width = network.fc.in_features
-        network.fc = nn.Identity()  # type: ignore[assignment]
+        network.fc = nn.Identity()
         return network, width
 
     return make
@@ -29,9 +29,9 @@ def _mobilenet_v2(channels: int) -> tuple[nn.Module, int]:
     if channels != 3:
         stem = nn.Conv2d(channels, 32, kernel_size=3, stride=2, padding=1, bias=False)
         nn.init.kaiming_normal_(stem.weight, mode="fan_out")
-        network.features[0][0] = stem  # type: ignore[index]
+        network.features[0][0] = stem
     width = network.last_channel
-    network.classifier = nn.Identity()  # type: ignore[assignment]
+    network.classifier = nn.Identity()
     return network, width
 
 
@@ -53,7 +53,7 @@ class FaceNetwork(nn.Module):
             raise TrainingError(f"Unknown backbone {backbone!r}. Choose one of {', '.join(BACKBONES)}.")
         self.backbone, self.feature_width = BACKBONES[backbone](channels)
         self.classifier = nn.Linear(self.feature_width, num_classes)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.backbone(images)

@@ -42,9 +42,9 @@ class TrainConfig(BaseModel):
             TrainingError: an option the method does not have, or a bad value.
         """
         try:
-            return METHODS[self.method].Options(**self.options)
+            return METHODS[self.method].options_type(**self.options)
         except ValidationError as error:
-            known = ", ".join(METHODS[self.method].Options.model_fields) or "none"
+            known = ", ".join(METHODS[self.method].options_type.model_fields) or "none"
             raise TrainingError(f"{_explain(error)} Options of {self.method}: {known}.") from None
 
 

@@ -32,4 +32,5 @@ def nearest_neighbors(valence_arousal: npt.ArrayLike, k: int) -> IntArray:
     # Where more than k samples coincide, a sample may be missing from its own list: then drop the last instead.
     is_self = found == np.arange(n)[:, None]
     is_self[~is_self.any(axis=1), -1] = True
-    return found[~is_self].reshape(n, k)
+    neighbors: IntArray = found[~is_self].reshape(n, k)
+    return neighbors

@@ -55,7 +55,9 @@ class Run:
             TrainingError: a run is here already.
         """
         if self.exists():
-            raise TrainingError(f"{self.folder} already holds a run. Add --resume to continue it, or choose another --out.")
+            raise TrainingError(
+                f"{self.folder} already holds a run. Add --resume to continue it, or choose another --out."
+            )
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "config.json", {"config": config.model_dump(), **record})
@@ -105,7 +107,9 @@ class Run:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises whatever the damaged byte leads to
-            raise TrainingError(f"{path} is damaged ({type(error).__name__}). Delete it to start the run over.") from None
+            raise TrainingError(
+                f"{path} is damaged ({type(error).__name__}). Delete it to start the run over."
+            ) from None
         return state
 
     def save_weights(self, weights: dict[str, Tensor]) -> None:
@@ -113,7 +117,7 @@ class Run:
         scratch = _scratch_name(path)
         with disk_errors(path, scratch):
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, scratch)
-            os.replace(scratch, path)
+            scratch.replace(path)
 
     def load_weights(self) -> dict[str, Tensor]:
         """Weights of the finished network.
@@ -151,7 +155,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(scratch, path)
+        scratch.replace(path)
 
 
 @contextlib.contextmanager

@@ -94,7 +94,9 @@ def fit(
         method.start_epoch(epoch)
         total = 0.0
         for step, batch in enumerate(batches(train, config, compute.device)):
-            set_learning_rate(optimizer, config.learning_rate * one_cycle((epoch * steps + step) / (config.epochs * steps)))
+            set_learning_rate(
+                optimizer, config.learning_rate * one_cycle((epoch * steps + step) / (config.epochs * steps))
+            )
             total += training_step(method, batch, optimizer, compute)
             if not math.isfinite(total):
                 raise TrainingError(
@@ -142,7 +144,9 @@ def build_optimizer(method: Method, config: TrainConfig) -> torch.optim.Optimize
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
+    return torch.optim.SGD(
+        groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True
+    )
 
 
 def one_cycle(position: float) -> float:
@@ -171,13 +175,13 @@ def batches(train: TrainingSet, config: TrainConfig, device: torch.device) -> It
         batch = to_input(images[rows])
         if config.augmentation:
             batch = augment(batch)
-        yield Batch(
-            batch.to(device, memory_format=torch.channels_last), labels[rows].to(device), rows.to(device)
-        )
+        yield Batch(batch.to(device, memory_format=torch.channels_last), labels[rows].to(device), rows.to(device))
 
 
 @torch.inference_mode()
-def network_outputs(network: FaceNetwork, images: Any, compute: Compute, batch_size: int = 256) -> tuple[Tensor, Tensor]:
+def network_outputs(
+    network: FaceNetwork, images: Any, compute: Compute, batch_size: int = 256
+) -> tuple[Tensor, Tensor]:
     """Logits `[N, C]` and features `[N, D]`, float32 on the CPU, for uint8 images at the network's size."""
     network.eval()
     logits: list[Tensor] = []

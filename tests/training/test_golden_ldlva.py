@@ -107,9 +107,7 @@ def test_discriminative_loss_and_three_centre_updates(golden: Golden, prefix: st
     rate = float(g["centers_alpha"])
     for step in range(3):
         constant = features.detach()
-        assert_golden(
-            losses.discriminative_loss(constant, labels, weight, centers), g[f"{prefix}loss_steps"][step]
-        )
+        assert_golden(losses.discriminative_loss(constant, labels, weight, centers), g[f"{prefix}loss_steps"][step])
         pull = losses.center_gradient(constant, labels, weight, centers)
         assert_golden(pull, g[f"{prefix}center_grad_steps"][step])
         pulled = centers - rate * pull

@@ -11,7 +11,7 @@ LOGIT_FLOOR = -1.3
 
 
 class BiasedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation over `[M, D]` that keeps the *biased* batch variance, as Keras does (eps 1e-3, old share .99).
+    """Batch normalisation over `[M, D]` that stores the *biased* batch variance, like Keras (eps 1e-3, old share .99).
 
     `torch.nn.BatchNorm1d` normalises with the biased variance but stores the unbiased one.
     """
@@ -61,4 +61,5 @@ class AdaptiveSimilarity(nn.Module):
         hidden = (central.unsqueeze(1) + lateral).reshape(batch * neighbors, -1)
         hidden = functional.relu(self.norm0(hidden))
         hidden = functional.relu(self.norm1(self.dense1(hidden)))
-        return self.dense2(hidden).reshape(batch, neighbors).float()
+        logits: Tensor = self.dense2(hidden)
+        return logits.reshape(batch, neighbors).float()

@@ -1,8 +1,8 @@
 """The loss of LDLVA (Le et al., WACV 2023), as pure functions.
 
 Where the paper and the authors' code differ, these follow the code, and are pinned to its numbers by
-`tests/training/test_golden_ldlva.py`. `label_weight` is the code's lambda = sigmoid(lambda_hat), the weight of the given
-label; the paper's lambda is 1 - label_weight. Shapes: B batch, K neighbours, C classes, D feature width.
+`tests/training/test_golden_ldlva.py`. `label_weight` is the code's lambda = sigmoid(lambda_hat), the weight of the
+given label; the paper's lambda is 1 - label_weight. Shapes: B batch, K neighbours, C classes, D feature width.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Batch:
 class Method(nn.Module):
     """A network with a loss. Everything that must survive a restart is a parameter or a buffer."""
 
-    Options: ClassVar[type[Options]] = Options
+    options_type: ClassVar[type[Options]] = Options
     needs_valence_arousal: ClassVar[bool] = False
 
     def __init__(self, train: TrainingSet, backbone: str, options: Options) -> None:

@@ -1,7 +1,7 @@
 """LDLVA: uncertainty-aware label distribution learning (Le et al., WACV 2023).
 
-The target of a sample mixes its label with the predictions of its neighbours in valence-arousal space; the mixing weight
-of every sample is learned. Neighbour features and predictions are read from a memory bank holding each sample's
+The target of a sample mixes its label with the predictions of its neighbours in valence-arousal space; the mixing
+weight of every sample is learned. Neighbour features and predictions are read from a memory bank holding each sample's
 latest values, which costs about a tenth of a step instead of K extra forward passes. The bank is this project's
 choice, not the authors'.
 """
@@ -39,9 +39,12 @@ class LdlvaOptions(Options):
 
 
 class Ldlva(Method):
-    """See the module. Buffers: lambda_hat `[N, 1]`, bank_features `[N, D]`, bank_probabilities `[N, C]`, centers `[C, D]`."""
+    """See the module.
 
-    Options = LdlvaOptions
+    Buffers: lambda_hat `[N, 1]`, bank_features `[N, D]`, bank_probabilities `[N, C]`, centers `[C, D]`.
+    """
+
+    options_type = LdlvaOptions
     needs_valence_arousal = True
 
     lambda_hat: Tensor

@@ -1,0 +1,28 @@
+"""Home: what this is, and the studies open to volunteers."""
+
+import streamlit as st
+
+from ldlva.ui import components, session
+
+with session.page("Home"):
+    st.title("Which emotion do you see?")
+    st.html(
+        '<p class="lede">Volunteers look at faces and choose the emotion they see. Their votes are compared with what '
+        "facial-expression models predict, face by face, so that we learn which model sees faces as people do.</p>"
+    )
+    open_studies = [study for study in session.repository().studies() if study.status == "open"]
+    st.header("Open studies")
+    if not open_studies:
+        st.info("No study is open at the moment.", icon=":material/hourglass_empty:")
+        with st.expander("For researchers: put up a study"):
+            st.markdown("Any folder of JPEG, PNG or WebP faces becomes a study with one command:")
+            st.code("python -m ldlva study create --name my-study --images FOLDER --title 'My study'", language="bash")
+    for study in open_studies:
+        with st.container(border=True, key=f"card-{study.name}"):
+            st.subheader(study.title)
+            if study.description:
+                st.html(f'<div class="muted">{components.paragraphs(study.description)}</div>')
+            minutes = max(1, round(study.faces_shown * 5 / 60))
+            st.html(f'<div class="muted">{study.faces_shown} faces · about {minutes} min · anonymous</div>')
+            if st.button("Take part", key=f"start-{study.name}", type="primary"):
+                st.switch_page("pages/vote.py", query_params={"study": study.name})

@@ -1,0 +1,5 @@
+"""`python -m ldlva`."""
+
+from ldlva.cli import main
+
+main()

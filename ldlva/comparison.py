@@ -1,0 +1,280 @@
+"""Models against people on the images of one study: the numbers behind the Compare page. Arrays in, report out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ldlva.distributions import (
+    EPSILON_GRID,
+    HEADLINE_EPSILON,
+    FloatArray,
+    IntArray,
+    check_distributions,
+    epsilon_name,
+    human_distribution,
+)
+from ldlva.divergences import jeffreys_divergence, jensen_shannon_divergence, soft_cross_entropy
+from ldlva.inference import (
+    CONFIDENCE,
+    Estimate,
+    Statistic,
+    estimate,
+    paired_bootstrap,
+    perfect_model,
+    split_half_humans,
+)
+
+REPLICATES = 2000
+FLOOR_REPLICATES = 200
+
+STATISTICS: dict[str, Statistic] = {
+    **{epsilon_name(e): partial(jeffreys_divergence, epsilon=e) for e in EPSILON_GRID},
+    "soft_cross_entropy": soft_cross_entropy,
+    "js": jensen_shannon_divergence,
+}
+"""Everything reported per predictor; the Jeffreys divergences under the name of their clipping constant."""
+
+HEADLINE = epsilon_name(HEADLINE_EPSILON)
+GRID = tuple(epsilon_name(e) for e in EPSILON_GRID)
+
+
+@dataclass(frozen=True)
+class ModelScore:
+    """One model's means over images (`STATISTICS` keys) and its headline Jeffreys divergence per image `[N]`."""
+
+    name: str
+    estimates: dict[str, Estimate]
+    accuracy: float
+    per_image: FloatArray
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A reference row: what chance, the class frequencies, other people or a perfect model would score."""
+
+    name: str
+    meaning: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Model `closer` against model `farther`: farther minus closer, per clipping constant (`GRID` keys)."""
+
+    closer: str
+    farther: str
+    estimates: dict[str, Estimate]
+
+    @property
+    def same_order_everywhere(self) -> bool:
+        return all(value.mean > 0 for value in self.estimates.values())
+
+    @property
+    def robust(self) -> bool:
+        """The order holds, with an interval that excludes zero, at every clipping constant."""
+        return all(value.low > 0 for value in self.estimates.values())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models sorted from closest to people to farthest at the headline constant."""
+
+    rows: IntArray
+    votes_per_image: tuple[int, int]
+    models: tuple[ModelScore, ...]
+    floors: tuple[Floor, ...]
+    differences: tuple[Difference, ...]
+    left_out: dict[str, int]
+
+    def verdict(self) -> list[str]:
+        """The ranking in words, one sentence for the closest model against each other one."""
+        return [_sentence(difference, len(self.rows)) for difference in self.differences]
+
+    def to_json(self, image_names: Sequence[str]) -> dict[str, Any]:
+        """Plain data; `image_names` are those of the whole study, in the order of the votes given to `compare`."""
+        return {
+            "headline_epsilon": HEADLINE,
+            "epsilons": list(GRID),
+            "zero_handling": "both distributions clipped at epsilon and renormalised",
+            "confidence": CONFIDENCE,
+            "n": len(self.rows),
+            "votes_per_image": list(self.votes_per_image),
+            "left_out": self.left_out,
+            "models": [
+                {
+                    "name": model.name,
+                    "jeffreys": {key: asdict(model.estimates[key]) for key in GRID},
+                    "soft_cross_entropy": asdict(model.estimates["soft_cross_entropy"]),
+                    "js": asdict(model.estimates["js"]),
+                    "accuracy": model.accuracy,
+                    "per_image": {
+                        image_names[row]: value for row, value in zip(self.rows, model.per_image.tolist(), strict=True)
+                    },
+                }
+                for model in self.models
+            ],
+            "floors": [
+                {
+                    "name": floor.name,
+                    "jeffreys": {key: floor.values[key] for key in GRID},
+                    "soft_cross_entropy": floor.values["soft_cross_entropy"],
+                    "js": floor.values["js"],
+                }
+                for floor in self.floors
+            ],
+            "differences": [
+                {
+                    "closer": difference.closer,
+                    "farther": difference.farther,
+                    "jeffreys": {key: asdict(value) for key, value in difference.estimates.items()},
+                    "robust": difference.robust,
+                }
+                for difference in self.differences
+            ],
+            "verdict": self.verdict(),
+        }
+
+
+def compare(counts: IntArray, predictions: Mapping[str, FloatArray], seed: int = 0) -> Comparison:
+    """Score every model on the images that have votes and a prediction of every model, so that all are paired.
+
+    Args:
+        counts: votes `[N, C]`; rows without votes are left out and counted.
+        predictions: model name to `[N, C]`; a row of NaN means the model has none for that image.
+        seed: of the bootstrap and the floors.
+
+    Raises:
+        ValueError: no model, no image left, or a prediction that is not a distribution.
+    """
+    if not predictions:
+        raise ValueError("there is no model to compare")
+    voted = counts.sum(axis=1) > 0
+    predicted = np.all([~np.isnan(p).any(axis=1) for p in predictions.values()], axis=0)
+    rows = np.flatnonzero(voted & predicted)
+    if len(rows) == 0:
+        raise ValueError("no image has both votes and a prediction of every model")
+    votes = counts[rows]
+    human = human_distribution(votes)
+    names = list(predictions)
+    arrays = [check_distributions(predictions[name][rows], name) for name in names]
+
+    observed = {key: np.array([f(human, p).mean() for p in arrays]) for key, f in STATISTICS.items()}
+    replicates = {key: paired_bootstrap(votes, arrays, f, REPLICATES, seed) for key, f in STATISTICS.items()}
+    order = np.argsort(observed[HEADLINE], kind="stable")
+    headline = STATISTICS[HEADLINE]
+    models = tuple(
+        ModelScore(
+            name=names[m],
+            estimates={key: estimate(observed[key][m], replicates[key][:, m]) for key in STATISTICS},
+            accuracy=accuracy(votes, arrays[m]),
+            per_image=headline(human, arrays[m]),
+        )
+        for m in order
+    )
+    best = order[0]
+    differences = tuple(
+        Difference(
+            closer=names[best],
+            farther=names[m],
+            estimates={
+                key: estimate(observed[key][m] - observed[key][best], replicates[key][:, m] - replicates[key][:, best])
+                for key in GRID
+            },
+        )
+        for m in order[1:]
+    )
+    per_image = votes.sum(axis=1)
+    return Comparison(
+        rows=rows,
+        votes_per_image=(int(per_image.min()), int(per_image.max())),
+        models=models,
+        floors=floors(votes, seed),
+        differences=differences,
+        left_out={"without votes": int((~voted).sum()), "without a prediction": int((voted & ~predicted).sum())},
+    )
+
+
+def floors(votes: IntArray, seed: int) -> tuple[Floor, ...]:
+    """Reference rows for votes `[N, C]`, best first: split-half needs two votes on an image, the prior two images."""
+    human = human_distribution(votes)
+    n = len(votes)
+    result = [
+        Floor(
+            "perfect model",
+            "knows every face's distribution; what is left is the noise of this many raters",
+            {key: perfect_model(votes, f, FLOOR_REPLICATES, seed) for key, f in STATISTICS.items()},
+        )
+    ]
+    if (votes.sum(axis=1) >= 2).any():
+        result.append(
+            Floor(
+                "split-half people",
+                "one half of the raters predicts the other half",
+                {key: split_half_humans(votes, f, FLOOR_REPLICATES, seed) for key, f in STATISTICS.items()},
+            )
+        )
+    if n >= 2:
+        # Leave one out: an image's own votes must not be part of what predicts it.
+        prior = (human.sum(axis=0) - human) / (n - 1)
+        result.append(
+            Floor(
+                "class frequencies",
+                "every face gets the mean distribution of the other faces",
+                {key: float(f(human, prior).mean()) for key, f in STATISTICS.items()},
+            )
+        )
+    uniform = np.full_like(human, 1 / human.shape[1])
+    result.append(
+        Floor(
+            "uniform",
+            "every emotion equally likely",
+            {key: float(f(human, uniform).mean()) for key, f in STATISTICS.items()},
+        )
+    )
+    return tuple(result)
+
+
+def score(counts: npt.ArrayLike, predicted: FloatArray) -> dict[str, Any]:
+    """Means over faces for one model on a data set with votes: the output of the `evaluate` command.
+
+    Args:
+        counts: votes `[N, C]`, every row with at least one.
+        predicted: `[N, C]`.
+    """
+    human = human_distribution(counts)
+    means = {key: float(f(human, check_distributions(predicted)).mean()) for key, f in STATISTICS.items()}
+    return {
+        "jeffreys": {key: means[key] for key in GRID},
+        "soft_cross_entropy": means["soft_cross_entropy"],
+        "js": means["js"],
+    }
+
+
+def accuracy(votes: IntArray, predicted: FloatArray) -> float:
+    """Share of images whose most probable label has the most votes; any label tied for most counts."""
+    top = predicted.argmax(axis=1)
+    return float((votes[np.arange(len(votes)), top] == votes.max(axis=1)).mean())
+
+
+def _sentence(difference: Difference, n: int) -> str:
+    closer, farther = difference.closer, difference.farther
+    if not difference.same_order_everywhere:
+        return (
+            f"Whether {closer} or {farther} is closer to people depends on the zero-handling constant: "
+            "this data gives no ranking of the two."
+        )
+    if not difference.robust:
+        return (
+            f"{closer} is closer to people than {farther} at every zero-handling constant, but with {n} images a "
+            "95% interval includes no difference: not settled."
+        )
+    return (
+        f"{closer} is closer to people than {farther} at every zero-handling constant, and every 95% interval "
+        "excludes no difference: the ranking is robust."
+    )

@@ -1,0 +1,139 @@
+"""Every chart, as a plotly figure. Functions return figures and show nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ldlva.comparison import Comparison
+from ldlva.distributions import FloatArray
+from ldlva.emotions import emotion
+
+INK = "#1F2430"
+MUTED = "#6B7280"
+GRID_LINE = "#E7E5E0"
+MODEL_COLOURS = ("#2D5BA8", "#C2553B", "#4B8B5A", "#8A5AA8", "#A07B2C", "#3D8C95", "#9B4A66", "#5F6B7A")
+"""Series colours of models; chosen apart from each other, never used for an emotion's own bar."""
+
+
+def _layout(figure: go.Figure, height: int) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "Source Sans, Source Sans Pro, sans-serif", "size": 14, "color": INK},
+        showlegend=False,
+        bargap=0.28,
+        dragmode=False,
+        hoverlabel={"bgcolor": "white", "font": {"color": INK}},
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True, tickfont={"size": 13})
+    figure.update_yaxes(automargin=True, fixedrange=True, tickfont={"size": 13}, ticklabelstandoff=6)
+    return figure
+
+
+def distribution_panels(labels: Sequence[str], distributions: Mapping[str, FloatArray]) -> go.Figure:
+    """One face: bars per emotion, a panel per source (people first, then models), as in the supplement's Figure 2.
+
+    Args:
+        labels: C label names.
+        distributions: panel title to `[C]`, summing to 1.
+    """
+    titles = [emotion(label).title for label in labels]
+    colours = [emotion(label).colour for label in labels]
+    figure = make_subplots(
+        rows=1, cols=len(distributions), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=list(distributions)
+    )
+    for column, (source, shares) in enumerate(distributions.items(), start=1):
+        figure.add_bar(
+            x=shares,
+            y=titles,
+            orientation="h",
+            marker_color=colours,
+            text=[f"{share:.0%}" if share >= 0.005 else "" for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"{source}: %{{y}} %{{x:.1%}}<extra></extra>",
+            row=1,
+            col=column,
+        )
+    figure.update_annotations(font={"size": 13, "color": INK}, yshift=4)
+    figure.update_xaxes(range=[0, 1.28], visible=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
+    return _layout(figure, height=52 + 27 * len(labels))
+
+
+def overall_distribution(labels: Sequence[str], counts: Sequence[int]) -> go.Figure:
+    """Votes per emotion over all images of a study."""
+    total = sum(counts)
+    figure = go.Figure(
+        go.Bar(
+            x=list(counts),
+            y=[emotion(label).title for label in labels],
+            orientation="h",
+            marker_color=[emotion(label).colour for label in labels],
+            text=[f"{count / total:.0%} ({count})" if count else "0" for count in counts],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x} votes<extra></extra>",
+        )
+    )
+    figure.update_xaxes(visible=False, range=[0, 1.3 * max(counts)])
+    figure.update_yaxes(autorange="reversed", ticks="")
+    return _layout(figure, height=30 + 36 * len(labels))
+
+
+def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str, str]) -> go.Figure:
+    """Mean Jeffreys divergence of every model with its 95% interval above the reference rows; left is closer.
+
+    Args:
+        comparison: the report.
+        constant: key of the clipping constant, e.g. `1e-3`.
+        colours: model name to colour.
+    """
+    figure = go.Figure()
+    for model in comparison.models:
+        value = model.estimates[constant]
+        figure.add_scatter(
+            x=[value.mean],
+            y=[model.name],
+            mode="markers+text",
+            marker={"size": 13, "color": colours[model.name]},
+            text=[f"{value.mean:.2f}"],
+            textposition="top center",
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [value.high - value.mean],
+                "arrayminus": [value.mean - value.low],
+                "color": colours[model.name],
+                "thickness": 2.5,
+                "width": 6,
+            },
+            hovertemplate=f"%{{y}}: %{{x:.3f}} [{value.low:.3f}, {value.high:.3f}]<extra></extra>",
+        )
+    floors = comparison.floors
+    figure.add_scatter(
+        x=[floor.values[constant] for floor in floors],
+        y=[floor.name for floor in floors],
+        mode="markers+text",
+        marker={"size": 11, "color": MUTED, "symbol": "diamond-open", "line": {"width": 2}},
+        text=[f"{floor.values[constant]:.2f}" for floor in floors],
+        textposition="top center",
+        textfont={"color": MUTED},
+        customdata=[floor.meaning for floor in floors],
+        hovertemplate="%{y}: %{x:.3f}<br>%{customdata}<extra></extra>",
+    )
+    rows = [model.name for model in comparison.models] + [floor.name for floor in floors]
+    figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=rows[::-1],
+        showgrid=True,
+        gridcolor=GRID_LINE,
+        range=[-0.6, len(rows) - 0.3],
+    )
+    figure.update_xaxes(rangemode="tozero", showgrid=False, zeroline=True, zerolinecolor=GRID_LINE, ticks="outside")
+    return _layout(figure, height=70 + 46 * len(rows))

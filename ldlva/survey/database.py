@@ -1,0 +1,184 @@
+"""Opening the database: the SQLite recipe, transactions, migrations, and clear errors for what can go wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session
+
+from ldlva.errors import DatabaseError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD_REVISION = "0001"
+"""Newest revision in `migrations/versions`; a test keeps it true. Comparing with it spares every start the import of
+Alembic."""
+
+BUSY_TIMEOUT_MS = 5000
+_MIGRATION_LOCK = 5_318_008
+
+
+class Database:
+    """An open database. `read()` and `write()` are the only ways to a session.
+
+    Args:
+        url: any SQLAlchemy URL.
+        synchronous: SQLite's setting, NORMAL or FULL.
+
+    Raises:
+        DatabaseError: the URL is malformed or its driver is not installed.
+    """
+
+    def __init__(self, url: str, synchronous: str = "NORMAL") -> None:
+        self.url = url
+        # SQLite serves waiting writers unfairly (seconds of delay under load); inside one process, take turns instead.
+        self._write_turn = threading.Lock()
+        try:
+            self.engine = _create_engine(url, synchronous)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise DatabaseError(
+                f"LDLVA_DATABASE_URL cannot be used: {error}. Examples: sqlite:////srv/ldlva.db, "
+                "postgresql://user:password@host/name (needs: pip install 'psycopg[binary]')."
+            ) from None
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session in a read transaction.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+        """
+        with self._clear_errors(), self.engine.connect() as connection, Session(connection) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session in a write transaction, committed at the end, rolled back on any error.
+
+        Raises:
+            DatabaseError: the database is locked, read-only or full; nothing was stored.
+        """
+        with self._clear_errors(), self._write_turn, self.engine.connect() as connection:
+            connection = connection.execution_options(ldlva_write=True)
+            with Session(connection, expire_on_commit=False) as session:
+                yield session
+                session.commit()
+
+    def prepare(self) -> None:
+        """Create the tables or bring them to the newest revision; cheap when there is nothing to do.
+
+        Raises:
+            DatabaseError: the database was made by a newer version of this product, or cannot be opened.
+        """
+        with self._clear_errors():
+            if self.revision() != HEAD_REVISION:
+                self._migrate()
+
+    def revision(self) -> str | None:
+        """Schema revision found in the database, None if it is empty."""
+        with self._clear_errors(), self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    def close(self) -> None:
+        """Release all connections."""
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        from alembic import command
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self.engine.connect().execution_options(ldlva_write=True) as connection:
+            if connection.dialect.name == "postgresql":
+                # SQLite's write transaction already keeps a second process out; here an advisory lock does.
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            found = None
+            if inspect(connection).has_table("alembic_version"):
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            if found is not None and found not in known:
+                raise DatabaseError(
+                    f"The database has schema revision {found}, which this version does not know: a newer version of "
+                    "the product made it. Update the product, or point LDLVA_DATABASE_URL at another database."
+                )
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise DatabaseError(f"The database could not be brought up to date: {error}") from error
+            connection.commit()
+
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise DatabaseError(_explain(error, self.engine)) from error
+
+
+def _create_engine(url: str, synchronous: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url)
+    file = engine.url.database
+    if file and file != ":memory:":
+        # A folder that cannot be made is reported by SQLite itself as "unable to open database file".
+        with contextlib.suppress(OSError):
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling begins late and deferred; `begin` below takes over.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        # WAL is a property of the file: asking a read-only one for it would be an error although reading works.
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            with contextlib.suppress(Exception):
+                cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred BEGIN that later writes fails at once with "database is locked", busy_timeout or not.
+        writes = connection.get_execution_options().get("ldlva_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+_NOTHING_STORED = "Nothing was stored"
+_MEANINGS = {
+    "database is locked": f"is busy: another program has been writing for seconds. {_NOTHING_STORED}; try again",
+    "readonly database": f"is read-only. {_NOTHING_STORED}; give the server write access to the file and its folder",
+    "disk is full": f"cannot grow, the disk is full. {_NOTHING_STORED}; free some space and try again",
+    "unable to open database file": "cannot be opened. Check that its folder exists and may be written",
+    "file is not a database": "is not an SQLite file. Point LDLVA_DATABASE_URL at another file",
+    "malformed": "is damaged. Restore it from a backup",
+    "no such table": "has no tables yet. Run: python -m ldlva db prepare",
+}
+"""Part of SQLite's message to the rest of the sentence "The database PLACE ..."."""
+
+
+def _explain(error: DBAPIError, engine: Engine) -> str:
+    """Say what a driver's error means for the person in front of it."""
+    reason = str(error.orig)
+    place = engine.url.render_as_string(hide_password=True)
+    for sign, meaning in _MEANINGS.items():
+        if sign in reason:
+            return f"The database {place} {meaning}."
+    if isinstance(error, OperationalError):
+        return f"The database {place} cannot be used: {reason.strip()}."
+    return f"The database {place} refused the request: {reason.strip()}."

@@ -1,0 +1,19 @@
+"""The configured database, ready to use."""
+
+from __future__ import annotations
+
+from ldlva.settings import settings
+from ldlva.survey.database import Database
+from ldlva.survey.repository import Repository
+
+
+def open_repository() -> Repository:
+    """Open and, if needed, create or upgrade the database that the settings name.
+
+    Raises:
+        LdlvaError: a bad setting, or the database cannot be opened.
+    """
+    configured = settings()
+    database = Database(configured.database_url, configured.sqlite_synchronous)
+    database.prepare()
+    return Repository(database)

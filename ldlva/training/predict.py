@@ -1,0 +1,91 @@
+"""A finished run applied to images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from ldlva.datasets.base import FaceDataset, ImageArray
+from ldlva.distributions import FloatArray
+from ldlva.emotions import EMOTION_NAMES
+from ldlva.errors import DatasetError, TrainingError
+from ldlva.training.backbones import FaceNetwork
+from ldlva.training.config import TrainConfig
+from ldlva.training.images import fit_image, resize_array
+from ldlva.training.runs import Run
+from ldlva.training.trainer import Compute, network_outputs
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Softmax outputs `[N, C]` (float64, columns `EMOTION_NAMES`) and penultimate features `[N, D]` (float32)."""
+
+    probabilities: FloatArray
+    features: npt.NDArray[np.float32]
+
+
+class Predictor:
+    """A run's network, ready to predict. Inference is the plain softmax for every method.
+
+    Raises:
+        TrainingError: no finished run there, or its weights do not fit its configuration.
+    """
+
+    def __init__(self, run: Run) -> None:
+        record = run.record()
+        self.name = run.name
+        self.config: TrainConfig = run.config()
+        self.record = record
+        weights = run.load_weights()
+        try:
+            self.channels = int(record["data"]["channels"])
+            self._network = FaceNetwork(self.config.backbone, self.channels, len(EMOTION_NAMES))
+            self._network.load_state_dict(weights)
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"The weights in {run.folder} do not fit its record: {error}") from None
+        digest = hashlib.sha256()
+        for name in sorted(weights):
+            digest.update(name.encode())
+            digest.update(weights[name].contiguous().numpy().tobytes())
+        self.weights_sha256 = digest.hexdigest()
+        self._compute = Compute.from_config(self.config)
+        self._network.to(self._compute.device)
+
+    def predict_dataset(self, dataset: FaceDataset) -> Predictions:
+        """Predict a data set's images.
+
+        Raises:
+            DatasetError: its images are grey and the network wants colour, or the other way round.
+        """
+        if dataset.channels != self.channels:
+            raise DatasetError(
+                f"{self.name} was trained on images with {self.channels} channel(s), "
+                f"{dataset.source} has {dataset.channels}."
+            )
+        return self._predict(resize_array(dataset.images, self.config.image_size))
+
+    def predict_files(self, files: Sequence[tuple[str, bytes]]) -> Predictions:
+        """Predict encoded images of any size, given as (name, content); cropped to a centre square and resized.
+
+        Raises:
+            DatasetError: a file is not a readable image.
+        """
+        images = []
+        for name, content in files:
+            try:
+                with Image.open(io.BytesIO(content)) as image:
+                    images.append(fit_image(image, self.channels, self.config.image_size))
+            except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+                raise DatasetError(f"{name} cannot be read as an image: {error}") from None
+        return self._predict(np.stack(images))
+
+    def _predict(self, images: ImageArray) -> Predictions:
+        logits, features = network_outputs(self._network, images, self._compute)
+        return Predictions(torch.softmax(logits.double(), dim=1).numpy(), features.numpy())

@@ -1,0 +1,1 @@
+"""The web layer; with the page scripts, the only place that imports Streamlit."""

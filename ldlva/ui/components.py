@@ -1,0 +1,126 @@
+"""Pieces of pages as HTML strings. Everything that came from outside is escaped here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from ldlva.comparison import GRID, HEADLINE, Comparison
+from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, emotion
+from ldlva.inference import Estimate
+
+
+def data_url(content: bytes, media_type: str) -> str:
+    """An image inline: it arrives with the page's own message, and on every replica."""
+    return f"data:{escape(media_type)};base64,{base64.b64encode(content).decode()}"
+
+
+def face(content: bytes, media_type: str, alternative: str) -> str:
+    """The large face of the ballot."""
+    return f'<img class="face" src="{data_url(content, media_type)}" alt="{escape(alternative)}">'
+
+
+def progress(done: int, total: int) -> str:
+    """How far a volunteer is, as a bar and in words."""
+    share = 100 * done / total if total else 100
+    return (
+        f'<div class="progress-text"><span>Face {min(done + 1, total)} of {total}</span><span>{done} done</span></div>'
+        f'<div class="progress" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="{total}" '
+        f'aria-valuenow="{done}"><div style="width:{share:.1f}%"></div></div>'
+    )
+
+
+def paragraphs(text: str) -> str:
+    """Plain text with blank lines between paragraphs."""
+    return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
+
+
+def stats(values: Iterable[tuple[str, str]]) -> str:
+    """Key figures in a row of tiles: (value, caption)."""
+    tiles = "".join(f"<div><b>{escape(value)}</b><span>{escape(caption)}</span></div>" for value, caption in values)
+    return f'<div class="stats">{tiles}</div>'
+
+
+def legend(labels: Sequence[str], none: bool = False) -> str:
+    """The colours of the labels, and of "none of these" where it was chosen."""
+    entries = [(emotion(label).title, emotion(label).colour) for label in labels]
+    if none:
+        entries.append(("None of these", NONE_COLOUR))
+    return (
+        '<div class="legend">'
+        + "".join(f'<span><i style="background:{colour}"></i>{title}</span>' for title, colour in entries)
+        + "</div>"
+    )
+
+
+def vote_card(name: str, image: str, labels: Sequence[str], counts: Sequence[int], none_count: int) -> str:
+    """One face with its vote distribution; `image` is a data URL."""
+    total = sum(counts) + none_count
+    if total == 0:
+        body = '<div class="winner">No votes yet</div>'
+    else:
+        shares = [
+            (emotion(label).title, emotion(label).colour, count) for label, count in zip(labels, counts, strict=True)
+        ]
+        shares.append(("None of these", NONE_COLOUR, none_count))
+        top = max(count for _, _, count in shares)
+        winners = " / ".join(title for title, _, count in shares if count == top)
+        stack = "".join(
+            f'<span style="width:{100 * count / total:.2f}%;background:{colour}" title="{title}: {count}"></span>'
+            for title, colour, count in shares
+            if count
+        )
+        words = ", ".join(f"{title} {count}" for title, _, count in shares if count)
+        body = (
+            f'<div class="winner">{winners}</div>'
+            f'<div class="stack" role="img" aria-label="{words}">{stack}</div>'
+            f'<div class="muted">{words}</div>'
+        )
+    return (
+        f'<div class="card"><img src="{image}" alt="{escape(name)}">'
+        f'<div style="min-width:0"><div class="name" title="{escape(name)}">{escape(name)}</div>{body}</div></div>'
+    )
+
+
+def gallery(cards: Iterable[str]) -> str:
+    return f'<div class="gallery">{"".join(cards)}</div>'
+
+
+def verdict(sentences: Sequence[str]) -> str:
+    """The ranking in words."""
+    return '<div class="verdict">' + "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences) + "</div>"
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Models and reference rows: the Jeffreys divergence at every clipping constant, and its companions."""
+    head = "".join(f"<th{_headline(key)}>ε = {key}</th>" for key in GRID)
+    body = ""
+    for model in comparison.models:
+        cells = "".join(f"<td{_headline(key)}>{_interval(model.estimates[key])}</td>" for key in GRID)
+        companions = "".join(f"<td>{_interval(model.estimates[key])}</td>" for key in ("soft_cross_entropy", "js"))
+        body += f"<tr><td><b>{escape(model.name)}</b></td>{cells}{companions}<td>{model.accuracy:.0%}</td></tr>"
+    for floor in comparison.floors:
+        cells = "".join(f"<td{_headline(key)}>{floor.values[key]:.2f}</td>" for key in GRID)
+        companions = "".join(f"<td>{floor.values[key]:.3f}</td>" for key in ("soft_cross_entropy", "js"))
+        name = f'<td title="{escape(floor.meaning)}">{escape(floor.name)}</td>'
+        body += f'<tr class="floor">{name}{cells}{companions}<td></td></tr>'
+    return (
+        '<div class="table-wrap"><table class="figures"><thead><tr><th></th>'
+        f"{head}<th>Soft cross-entropy</th><th>Jensen-Shannon</th><th>Accuracy</th></tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _headline(key: str) -> str:
+    return ' class="headline"' if key == HEADLINE else ""
+
+
+def _interval(value: Estimate) -> str:
+    digits = 2 if value.mean >= 0.5 else 3
+    return f"{value.mean:.{digits}f}<span class='interval'>{value.low:.{digits}f} to {value.high:.{digits}f}</span>"
+
+
+def choice_title(choice: str) -> str:
+    """A choice as volunteers read it."""
+    return "None of these" if choice == NONE_OF_THESE else emotion(choice).title

@@ -1,0 +1,116 @@
+"""What begins every page (guard, style, menu) and what outlives a rerun (database, caches)."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+from collections.abc import Iterator
+from typing import Literal
+
+import streamlit as st
+
+from ldlva.errors import LdlvaError
+from ldlva.survey.comparing import StudyComparison, compare_study
+from ldlva.survey.open import open_repository
+from ldlva.survey.records import StudySummary, StudyVotes
+from ldlva.survey.repository import Repository
+from ldlva.ui import style
+
+GC_INTERVAL_SECONDS = 30
+
+
+@contextlib.contextmanager
+def page(title: str, *, menu: bool = True, layout: Literal["centered", "wide"] = "centered") -> Iterator[None]:
+    """Set a page up, and turn every expected error of its body into a message that says what to do."""
+    st.set_page_config(page_title=f"{title} · LDLVA", page_icon="🙂", layout=layout, initial_sidebar_state="collapsed")
+    style.apply()
+    _tend_garbage()
+    if menu:
+        style.menu(title)
+    try:
+        yield
+    except LdlvaError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+@st.cache_resource(show_spinner=False)
+def repository() -> Repository:
+    """The survey database, opened and brought up to date once per server.
+
+    Raises:
+        LdlvaError: it cannot be; not cached, so the next page load tries again.
+    """
+    return open_repository()
+
+
+def comparison(study: StudySummary) -> StudyComparison:
+    """The study's comparison, computed once per state of its votes and predictions.
+
+    Raises:
+        SurveyError: nothing to compare yet.
+    """
+    return _comparison(study.name, repository().version(study), study)
+
+
+def votes(study: StudySummary) -> StudyVotes:
+    """The study's tallied votes, read once per state."""
+    return _votes(study.name, repository().version(study), study)
+
+
+def choose_study() -> StudySummary | None:
+    """A study picker bound to `?study=`, so that a link leads to the same study; None if there are no studies."""
+    studies = {study.name: study for study in repository().studies()}
+    if not studies:
+        return None
+    wanted = st.query_params.get("study")
+    if wanted is not None and wanted not in studies:
+        repository().study(wanted)  # raises, naming the studies there are
+    names = list(studies)
+    chosen = st.selectbox(
+        "Study",
+        names,
+        index=names.index(wanted) if wanted else 0,
+        format_func=lambda name: studies[name].title,
+        key="study",
+    )
+    if chosen != wanted:
+        st.query_params["study"] = chosen
+    return studies[chosen]
+
+
+def paged(rows: list[int], size: int) -> list[int]:
+    """The part of `rows` on the page the visitor chose; a page picker appears only if there is more than one."""
+    pages = -(-len(rows) // size)
+    number = 1
+    if pages > 1:
+        number = st.number_input(f"Page (of {pages})", min_value=1, max_value=pages, value=1, key="page", width=160)
+    return rows[(number - 1) * size : number * size]
+
+
+@st.cache_data(show_spinner="Comparing models with people …", max_entries=32)
+def _comparison(name: str, version: tuple[int, ...], _study: StudySummary) -> StudyComparison:
+    return compare_study(repository(), _study)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _votes(name: str, version: tuple[int, ...], _study: StudySummary) -> StudyVotes:
+    return repository().votes(_study)
+
+
+@st.cache_resource(show_spinner=False)
+def _tend_garbage() -> None:
+    """Collect on a timer instead of after every rerun.
+
+    Streamlit's full collection after each rerun was most of a vote's latency (`runner.postScriptGC` is off in
+    `.streamlit/config.toml`); freezing what the imports created keeps the timed ones short.
+    """
+    gc.collect()
+    gc.freeze()
+
+    def collect() -> None:
+        while True:
+            threading.Event().wait(GC_INTERVAL_SECONDS)
+            gc.collect()
+
+    threading.Thread(target=collect, name="garbage-collector", daemon=True).start()

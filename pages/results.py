@@ -1,0 +1,41 @@
+"""Results: what people saw, per face and over all faces."""
+
+import streamlit as st
+
+from ldlva import figures
+from ldlva.ui import components, results, session
+
+with session.page("Results", layout="wide"):
+    st.title("Results")
+    study = session.choose_study()
+    if study is None:
+        st.info("There are no studies yet. The README says how to make one.", icon=":material/inbox:")
+        st.stop()
+    votes = session.votes(study)
+    st.html(components.stats(results.key_figures(study, votes)))
+    if not votes.counts.any():
+        st.info(
+            f"No votes yet. Share the study's link: it ends in /vote?study={study.name}", icon=":material/how_to_vote:"
+        )
+        st.stop()
+    if study.imported_raters:
+        st.html(f'<p class="muted">{results.import_note(study)}</p>')
+
+    st.header("All faces together")
+    st.plotly_chart(
+        figures.overall_distribution(votes.labels, votes.counts.sum(axis=0).tolist()),
+        config={"displayModeBar": False},
+        theme=None,
+        key="overall",
+        alt="Votes per emotion over all faces",
+    )
+    if votes.none_counts.any():
+        st.caption(f"{votes.none_counts.sum()} more votes said “none of these”; they are in no distribution.")
+    st.header("Face by face")
+    order = st.segmented_control(
+        "Sort by", list(results.ORDERS), default=next(iter(results.ORDERS)), required=True, key="order"
+    )
+    rows = results.ORDERS[order](votes)
+    st.html(components.legend(votes.labels, none=bool(votes.none_counts.any())))
+    shown = session.paged(rows, size=24)
+    st.html(components.gallery(results.card(votes, row) for row in shown))
