@@ -82,9 +82,7 @@ class Database:
     def revision(self) -> str | None:
         """Schema revision found in the database, None if it is empty."""
         with self._clear_errors(), self.engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return _revision(connection)
 
     def close(self) -> None:
         """Release all connections."""
@@ -102,9 +100,7 @@ class Database:
             if connection.dialect.name == "postgresql":
                 # SQLite's write transaction already keeps a second process out; here an advisory lock does.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            found = None
-            if inspect(connection).has_table("alembic_version"):
-                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            found = _revision(connection)
             known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
             if found is not None and found not in known:
                 raise DatabaseError(
@@ -124,6 +120,12 @@ class Database:
             yield
         except DBAPIError as error:
             raise DatabaseError(_explain(error, self.engine)) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _create_engine(url: str, synchronous: str) -> Engine:

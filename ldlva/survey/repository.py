@@ -160,9 +160,7 @@ class Repository:
             tally = session.execute(
                 select(Vote.image_id, func.count()).where(Vote.study_id == study.id, _CURRENT).group_by(Vote.image_id)
             )
-            order = presentation_order(
-                image_ids, dict(tally.tuples().all()), study.faces_per_volunteer, secrets.randbits(64)
-            )
+            order = presentation_order(image_ids, dict(tally.all()), study.faces_per_volunteer, secrets.randbits(64))
             session.add(
                 Volunteer(
                     study_id=study.id,
@@ -408,7 +406,7 @@ def _ballot(session: Session, token: str) -> Ballot:
         raise SurveyError(
             "This link is not valid: it may have been cut off or mistyped. Open the full link, or start again."
         )
-    volunteer, study = found.tuple()
+    volunteer, study = found
     voted = set(session.scalars(select(Vote.image_id).where(Vote.volunteer_id == volunteer.id, _CURRENT)))
     remaining = [image_id for image_id in volunteer.image_order if image_id not in voted]
     return Ballot(

@@ -30,6 +30,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 STUDY_STATUSES = ("open", "paused", "closed")
 
+_NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
+"""SQLite otherwise gives a deleted row's number to the next one; an exported number must mean one thing for ever."""
+
 
 def now() -> datetime:
     """The current time, aware, in UTC."""
@@ -119,7 +122,7 @@ class Volunteer(Base):
     """One rater. `token_hash` is the SHA-256 of the secret in the resume link; imported raters have none."""
 
     __tablename__ = "volunteer"
-    __table_args__ = (UniqueConstraint("study_id", "id"),)
+    __table_args__ = (UniqueConstraint("study_id", "id"), _NEVER_REUSE_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
@@ -144,6 +147,7 @@ class Vote(Base):
             sqlite_where=text("superseded_at IS NULL"), postgresql_where=text("superseded_at IS NULL"),
         ),
         Index("ix_vote_tally", "study_id", "image_id", "choice"),
+        _NEVER_REUSE_IDS,
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -177,7 +181,7 @@ class Prediction(Base):
     """A model's distribution over its labels for one image, and its penultimate features (little-endian float32)."""
 
     __tablename__ = "prediction"
-    __table_args__ = (UniqueConstraint("model_id", "image_id"),)
+    __table_args__ = (UniqueConstraint("model_id", "image_id"), _NEVER_REUSE_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))

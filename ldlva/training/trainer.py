@@ -139,13 +139,21 @@ def build_method(config: TrainConfig, train: TrainingSet) -> Method:
 
 def build_optimizer(method: Method, config: TrainConfig) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum; weight decay on weight matrices only, not on norms and biases."""
-    parameters = list(method.parameters())
+    # The fused update needs all parameters of a group to get their first gradient in the same step; a method's own
+    # networks may join later than the classifier.
+    network = list(method.network.parameters())
+    own = [p for name, p in method.named_parameters() if not name.startswith("network.")]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in part if (p.ndim > 1) is matrices], "weight_decay": config.weight_decay * matrices}
+        for part in (network, own)
+        for matrices in (True, False)
     ]
     return torch.optim.SGD(
-        groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, fused=True
+        [group for group in groups if group["params"]],
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.momentum > 0,
+        fused=True,
     )
 
 

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_volunteer"),
         sa.UniqueConstraint("study_id", "id", name="uq_volunteer_study_id_id"),
         sa.UniqueConstraint("token_hash", name="uq_volunteer_token_hash"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "prediction",
@@ -86,6 +87,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["model_id"], ["model.id"], name="fk_prediction_model_id"),
         sa.PrimaryKeyConstraint("id", name="pk_prediction"),
         sa.UniqueConstraint("model_id", "image_id", name="uq_prediction_model_id_image_id"),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("prediction", schema=None) as batch_op:
         batch_op.create_index("ix_prediction_image_id", ["image_id"], unique=False)
@@ -110,6 +112,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_vote_study_id"),
         sa.PrimaryKeyConstraint("id", name="pk_vote"),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("vote", schema=None) as batch_op:
         batch_op.create_index("ix_vote_tally", ["study_id", "image_id", "choice"], unique=False)
