@@ -83,7 +83,7 @@ def test_target_and_cross_entropy(golden: Golden) -> None:
         probabilities = g["preds"].clone().requires_grad_()
         loss = losses.target_cross_entropy(target, probabilities, weight)
         assert_golden(loss, g[f"ce{suffix}"])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         assert probabilities.grad is not None
         assert_golden(probabilities.grad, g[f"grad_ce{suffix}_wrt_preds"])
 
@@ -98,7 +98,7 @@ def test_discriminative_loss_and_three_centre_updates(golden: Golden, prefix: st
     weight = torch.sigmoid(g["lamb_hat"][g["indices"]])
     centers = torch.zeros_like(g["init_centers"]) if prefix else g["init_centers"]
 
-    losses.discriminative_loss(features, labels, weight, centers).backward()
+    losses.discriminative_loss(features, labels, weight, centers).backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None and x_aux.grad is not None
     assert_golden(x.grad, g[f"{prefix}grad_loss_wrt_x"])
     if not prefix:
@@ -134,7 +134,7 @@ def test_whole_step(golden: Golden, suffix: str) -> None:
     weight = torch.sigmoid(lambda_hat[item_rows]).detach()
     dcm_loss = losses.discriminative_loss(items, g["labels_all"][item_rows], weight, g["init_centers"])
     total = emotion_loss + g["gamma"] * dcm_loss
-    total.backward()
+    total.backward()  # type: ignore[no-untyped-call]
 
     assert_golden(target, g[f"target{suffix}"])
     assert_golden(emotion_loss, g[f"emotion_loss{suffix}"])

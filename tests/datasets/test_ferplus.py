@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldlva.datasets import ferplus, load_dataset
+from ldlva.emotions import EMOTION_NAMES
+from ldlva.errors import DatasetError, MissingPartError
+from tests.conftest import VOTES, FerPlusMaker
+
+
+def test_reads_images_single_labels_and_votes_in_the_products_order(make_ferplus: FerPlusMaker) -> None:
+    dataset = load_dataset(f"ferplus:{make_ferplus()}", "valid")
+    assert (len(dataset), dataset.channels, dataset.filter) == (14, 1, "argmax")
+    assert dataset.images.shape == (14, 48, 48)
+    assert dataset.vote_counts is not None
+    for row, name in enumerate(list(VOTES) * 2):
+        assert EMOTION_NAMES[dataset.labels[row]] == name
+        for column, emotion in enumerate(EMOTION_NAMES):
+            assert dataset.vote_counts[row, column] == VOTES[name][ferplus.COLUMNS.index(emotion)]
+
+
+@pytest.mark.parametrize(("local", "shared"), [(True, False), (False, True)])
+def test_either_label_file_will_do(make_ferplus: FerPlusMaker, local: bool, shared: bool) -> None:
+    root = make_ferplus(local=local, shared=shared)
+    assert len(load_dataset(f"ferplus:{root}", "train")) == 14
+
+
+def test_the_parent_folder_of_an_unpacked_archive_will_do(make_ferplus: FerPlusMaker) -> None:
+    assert len(load_dataset(f"ferplus:{make_ferplus().parent}", "train")) == 14
+
+
+def test_only_the_test_part_present(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus(parts=("test",))
+    assert len(load_dataset(f"ferplus:{root}", "test")) == 14
+    with pytest.raises(MissingPartError, match=r"'train'.*found there: test"):
+        load_dataset(f"ferplus:{root}", "train")
+
+
+def test_argmax_takes_the_first_of_tied_columns_and_drops_what_is_no_emotion() -> None:
+    counts = np.array(
+        [
+            [5, 5, 0, 0, 0, 0, 0, 0, 0, 0],
+            [0, 4, 4, 0, 0, 0, 0, 0, 2, 0],
+            [1, 0, 0, 0, 0, 0, 0, 9, 0, 0],
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 10],
+        ]
+    )
+    assert ferplus.majority_labels(counts, "argmax").tolist() == [0, 1, -1, -1]
+
+
+def test_official_majority_drops_single_votes_and_needs_more_than_half() -> None:
+    counts = np.array(
+        [
+            [5, 5, 0, 0, 0, 0, 0, 0, 0, 0],  # exactly half
+            [4, 3, 0, 0, 0, 0, 0, 1, 1, 1],  # 4 of the 7 left after dropping single votes
+            [0, 0, 0, 0, 0, 6, 0, 4, 0, 0],
+            [2, 0, 0, 0, 0, 0, 0, 8, 0, 0],
+            [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],  # nothing left
+        ]
+    )
+    labels = ferplus.majority_labels(counts, "majority")
+    assert labels.tolist() == [-1, 0, EMOTION_NAMES.index("disgust"), -1, -1]
+
+
+def test_rows_without_a_name_are_skipped_as_in_the_official_file(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus(local=False)
+    with (root / "fer2013new.csv").open("a") as file:
+        file.write("Training,,0,0,0,0,0,0,0,0,0,10\n")
+    assert len(load_dataset(f"ferplus:{root}", "train")) == 14
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('fer9999999.png,"(0, 0, 48, 48)",1,2,3', "line 15: expected 10 vote counts"),
+        ('fer9999999.png,"(0, 0, 48, 48)",x,0,0,0,0,0,0,0,0,0', "line 15: vote counts must be whole numbers"),
+        ('fer9999999.png,"(0, 0, 48, 48)",-1,0,0,0,0,0,0,0,0,11', "line 15: expected 10 vote counts"),
+        ('../evil.png,"(0, 0, 48, 48)",10,0,0,0,0,0,0,0,0,0', "line 15: '../evil.png' is not a plain image name"),
+        ('fer0000000.png,"(0, 0, 48, 48)",10,0,0,0,0,0,0,0,0,0', "lists image fer0000000.png twice"),
+        ('fer9999999.png,"(0, 0, 48, 48)",10,0,0,0,0,0,0,0,0,0', "fer9999999.png is listed in the labels but missing"),
+    ],
+)
+def test_a_malformed_row_is_named_by_file_and_line(make_ferplus: FerPlusMaker, line: str, message: str) -> None:
+    root = make_ferplus(parts=("train",), shared=False)
+    with (root / "FER2013Train" / "label.csv").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(f"ferplus:{root}", "train")
+
+
+def test_a_wrong_header_is_refused(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus(local=False)
+    path = root / "fer2013new.csv"
+    path.write_text("a,b\n" + path.read_text())
+    with pytest.raises(DatasetError, match="line 1: expected the header Usage,Image name"):
+        load_dataset(f"ferplus:{root}", "train")
+
+
+def test_an_unreadable_image_is_named(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus()
+    (root / "FER2013Train" / "fer0000003.png").write_bytes(b"not a picture")
+    with pytest.raises(DatasetError, match=r"fer0000003\.png cannot be read as an image"):
+        load_dataset(f"ferplus:{root}", "train")
+
+
+def test_no_labels_at_all(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus(local=False, shared=False)
+    with pytest.raises(DatasetError, match="No labels for FER"):
+        load_dataset(f"ferplus:{root}", "train")
+
+
+@pytest.mark.parametrize(
+    ("spec", "split", "rule", "message"),
+    [
+        ("ferplus", "train", "argmax", "Write ferplus:FOLDER"),
+        ("imagenet:/x", "train", "argmax", "Unknown data set"),
+        ("ferplus:/nowhere", "train", "argmax", "is not a folder"),
+        ("ferplus:{tmp}", "train", "argmax", "not the FER\\+ layout"),
+        ("ferplus:{tmp}", "dev", "argmax", "Unknown split 'dev'"),
+        ("ferplus:{tmp}", "train", "best", "Unknown filter 'best'"),
+    ],
+)
+def test_what_cannot_be_loaded_says_why(tmp_path: Path, spec: str, split: str, rule: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(spec.format(tmp=tmp_path), split, rule)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from ldlva.errors import SurveyError
+from ldlva.survey.export import COLUMNS, export_study
+from ldlva.survey.records import NewStudy
+from ldlva.survey.repository import Repository
+from tests.conftest import pictures
+
+
+def test_export_has_every_vote_in_both_formats_and_explains_every_column(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.create_study(NewStudy("demo", "Demo"), pictures(2))
+    token = repository.enrol("demo").token
+    image_id = repository.ballot(token).image_id
+    assert image_id is not None
+    repository.vote(token, image_id, "fear", response_ms=812)
+    repository.undo(token)
+    repository.vote(token, image_id, "anger", response_ms=400)
+    study = repository.study("demo")
+    folder = tmp_path / "out"
+    export_study(study, repository.vote_rows(study), folder)
+
+    rows = pq.read_table(folder / "votes.parquet").to_pylist()
+    assert [(row["choice"], row["response_ms"], row["superseded_at"] is None) for row in rows] == [
+        ("fear", 812, False),
+        ("anger", 400, True),
+    ]
+    with (folder / "votes.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["choice"] for line in lines] == ["fear", "anger"]
+    dictionary = json.loads((folder / "dictionary.json").read_text())
+    assert list(dictionary["columns"]) == list(lines[0]) == list(rows[0]) == list(COLUMNS)
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_export_never_overwrites(repository: Repository, tmp_path: Path) -> None:
+    repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    study = repository.study("demo")
+    export_study(study, [], tmp_path / "out")
+    with pytest.raises(SurveyError, match="already holds"):
+        export_study(study, [], tmp_path / "out")
+
+
+def test_an_unwritable_folder_is_named(repository: Repository, tmp_path: Path) -> None:
+    repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SurveyError, match="could not be written"):
+        export_study(repository.study("demo"), [], tmp_path / "file" / "out")

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldlva.emotions import EMOTION_NAMES
+from ldlva.errors import SurveyError
+from ldlva.survey.sampling import balanced_order, ferplus_study, folder_images
+from tests.conftest import VOTES, FerPlusMaker, png
+
+
+def test_every_prefix_is_balanced_over_labels() -> None:
+    labels = np.array([0] * 50 + [1] * 5 + [2] * 20)
+    order = balanced_order(labels, seed=3)
+    assert sorted(order.tolist()) == list(range(75))
+    assert Counter(labels[order[:15]].tolist()) == {0: 5, 1: 5, 2: 5}
+    assert order.tolist() != balanced_order(labels, seed=4).tolist()
+
+
+def test_a_ferplus_study_has_the_ten_real_votes_of_every_face(make_ferplus: FerPlusMaker) -> None:
+    study, images, votes = ferplus_study(make_ferplus(), "valid", 7, 0, "fer")
+    assert study.name == "fer"
+    assert sorted(image.label or "" for image in images) == sorted(EMOTION_NAMES)
+    for image in images:
+        cast = Counter(vote.source_choice for vote in votes if vote.image_name == image.name)
+        expected = VOTES[image.label or ""]
+        assert sum(cast.values()) == sum(expected)
+        assert sorted(cast.values()) == sorted(count for count in expected if count)
+        raters = [vote.rater for vote in votes if vote.image_name == image.name]
+        assert sorted(raters) == list(range(sum(expected)))
+    contempt = [vote for vote in votes if vote.source_choice == "contempt"]
+    assert contempt
+    assert all(vote.choice == "none" for vote in contempt)
+
+
+def test_the_seed_decides_which_faces(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus(per_emotion=10)
+    first, again, other = ({i.name for i in ferplus_study(root, "train", 14, seed, "x")[1]} for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_too_many_faces_are_refused(make_ferplus: FerPlusMaker) -> None:
+    with pytest.raises(SurveyError, match="only 14 different usable faces"):
+        ferplus_study(make_ferplus(), "valid", 15, 0, "x")
+
+
+def test_the_same_face_twice_is_drawn_once(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus()
+    folder = root / "FER2013Valid"
+    names = sorted(path.name for path in folder.glob("*.png"))
+    (folder / names[1]).write_bytes((folder / names[0]).read_bytes())
+    with pytest.raises(SurveyError, match="only 13 different"):
+        ferplus_study(root, "valid", 14, 0, "x")
+
+
+def test_a_folder_gives_its_images_and_names_a_damaged_one(tmp_path: Path) -> None:
+    (tmp_path / "b.png").write_bytes(png(1))
+    (tmp_path / "a.PNG").write_bytes(png(2))
+    (tmp_path / "notes.txt").write_text("x")
+    images = folder_images(tmp_path)
+    assert [(image.name, image.media_type, image.width) for image in images] == [
+        ("a.PNG", "image/png", 48),
+        ("b.png", "image/png", 48),
+    ]
+    (tmp_path / "c.jpg").write_bytes(png(3)[:200])
+    with pytest.raises(SurveyError, match=r"c\.jpg is not a whole JPEG, PNG or WebP image"):
+        folder_images(tmp_path)
+
+
+def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SurveyError, match="holds no image"):
+        folder_images(tmp_path)
+    with pytest.raises(SurveyError, match="is not a folder"):
+        folder_images(tmp_path / "nowhere")

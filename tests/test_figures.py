@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ldlva import figures
+from ldlva.comparison import GRID, compare
+from ldlva.emotions import EMOTION_NAMES, EMOTIONS
+
+
+def test_a_face_has_one_panel_per_source_in_emotion_colours() -> None:
+    share = np.array([0.5, 0.5, 0, 0, 0, 0, 0])
+    figure = figures.distribution_panels(EMOTION_NAMES, {"People (10)": share, "ldlva": np.full(7, 1 / 7)})
+    assert [bar.marker.color for bar in figure.data] == [tuple(e.colour for e in EMOTIONS)] * 2
+    np.testing.assert_allclose(figure.data[0].x, share)
+    assert [annotation.text for annotation in figure.layout.annotations] == ["People (10)", "ldlva"]
+
+
+def test_overall_distribution_shows_counts_and_shares() -> None:
+    figure = figures.overall_distribution(EMOTION_NAMES, [3, 1, 0, 0, 0, 0, 0])
+    assert figure.data[0].text[:3] == ("75% (3)", "25% (1)", "0")
+
+
+def test_divergence_chart_has_intervals_for_models_and_rows_for_floors() -> None:
+    rng = np.random.default_rng(0)
+    votes = rng.multinomial(10, rng.dirichlet(np.ones(7), 8))
+    report = compare(votes, {"a": np.full((8, 7), 1 / 7), "b": rng.dirichlet(np.ones(7), 8)})
+    for constant in GRID:
+        figure = figures.divergence_chart(report, constant, {"a": "#000", "b": "#111"})
+        value = report.models[0].estimates[constant]
+        assert figure.data[0].x[0] == value.mean
+        assert figure.data[0].error_x.array[0] == value.high - value.mean
+        assert len(figure.data[-1].x) == len(report.floors)
