@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -275,17 +276,27 @@ def compare(study: Annotated[str, typer.Option(help="Name of the study.")], as_j
 def _print_comparison(comparison: Comparison, study: str) -> None:
     console = Console()
     table = Table(
-        "", *(f"clip {key}" for key in GRID), "soft CE", "JS", "accuracy",
-        title=f"Mean Jeffreys divergence from people, {len(comparison.rows)} faces of {study} (headline {HEADLINE})",
-    )  # fmt: skip
+        title=f"Mean Jeffreys divergence from people, {len(comparison.rows)} faces of {study}",
+        box=SIMPLE,
+        padding=(0, 1),
+    )
+    table.add_column("clipped at", no_wrap=True)
+    for name in (*GRID, f"95% at {HEADLINE}", "soft CE", "JS", "acc."):
+        table.add_column(name, justify="right", no_wrap=True)
+    companions = ("soft_cross_entropy", "js")
     for model in comparison.models:
-        cells = [f"{e.mean:.2f} [{e.low:.2f}, {e.high:.2f}]" for e in (model.estimates[key] for key in GRID)]
-        rest = [f"{model.estimates[key].mean:.3f}" for key in ("soft_cross_entropy", "js")]
-        table.add_row(model.name, *cells, *rest, f"{model.accuracy:.0%}")
+        headline = model.estimates[HEADLINE]
+        table.add_row(
+            model.name,
+            *(f"{model.estimates[key].mean:.2f}" for key in GRID),
+            f"{headline.low:.2f}–{headline.high:.2f}",
+            *(f"{model.estimates[key].mean:.3f}" for key in companions),
+            f"{model.accuracy:.0%}",
+        )
     table.add_section()
     for floor in comparison.floors:
-        cells = [f"{floor.values[key]:.2f}" for key in GRID]
-        table.add_row(floor.name, *cells, *(f"{floor.values[key]:.3f}" for key in ("soft_cross_entropy", "js")), "")
+        grid = (f"{floor.values[key]:.2f}" for key in GRID)
+        table.add_row(floor.name, *grid, "", *(f"{floor.values[key]:.3f}" for key in companions), "")
     console.print(table)
     for sentence in comparison.verdict():
         console.print(sentence)

@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -42,7 +42,7 @@ def train_in(folder: Path, method: str, train: TrainingSet, kill_after: int | No
 
     def progress(stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: dict[str, Any] | None) -> None:
         if kill_after is not None and epoch == kill_after and step == 2:
-            raise Killed
+            raise KilledError
 
     fit(build_method(config, train), train, train, config, run, progress)
     return run
@@ -54,7 +54,7 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
 ) -> None:
     train = tiny_set()
     whole = train_in(tmp_path / "whole", method, train)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train_in(tmp_path / "killed", method, train, kill_after=2)
     assert len(Run(tmp_path / "killed").metrics()) == 2
     resumed = train_in(tmp_path / "killed", method, train)
@@ -167,7 +167,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(runs.os, "fsync", full)
-    with pytest.raises(TrainingError, match="disk is full.*--resume"):
+    with pytest.raises(TrainingError, match=r"disk is full.*--resume"):
         run.save_checkpoint({"epoch": 2})
     assert run.load_checkpoint() == {"epoch": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]

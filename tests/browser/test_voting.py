@@ -1,0 +1,195 @@
+"""A volunteer in a real browser, against a real server and database."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ldlva.emotions import EMOTION_NAMES
+from ldlva.survey.database import Database
+from ldlva.survey.records import NewStudy
+from ldlva.survey.repository import Repository
+from tests.conftest import ROOT, pictures
+
+FACES = 5
+SERVER_START_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('browser') / 'survey.db'}"
+
+
+@pytest.fixture(scope="module")
+def repository(database_url: str) -> Iterator[Repository]:
+    database = Database(database_url)
+    database.prepare()
+    found = Repository(database)
+    for name in ("keyboard", "double", "phone"):
+        found.create_study(NewStudy(name, f"Study {name}", f"For the {name} test."), pictures(FACES))
+    yield found
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def server(database_url: str, repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The product as `streamlit run app.py` starts it; one server for the module."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--server.address", "127.0.0.1"],
+            cwd=ROOT,
+            env=os.environ | {"LDLVA_DATABASE_URL": database_url},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + SERVER_START_SECONDS
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"the server did not start:\n{log.read_text()}")
+                time.sleep(0.2)
+        yield address
+        process.terminate()
+        process.wait(timeout=20)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """A fresh visitor; any request that leaves this machine fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=server)
+    context.set_default_timeout(30_000)
+    opened = context.new_page()
+    outside: list[str] = []
+    opened.on("request", lambda request: outside.append(request.url) if is_outside(request.url, server) else None)
+    yield opened
+    context.close()
+    assert outside == []
+
+
+def is_outside(url: str, server: str) -> bool:
+    return not url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:"))
+
+
+def on_face(page: Page, number: int) -> None:
+    """Wait for a face, and look at it as long as a person would."""
+    expect(page.get_by_text(f"Face {number} of {FACES}")).to_be_visible(timeout=30_000)
+    expect(page.locator("img.face")).to_be_visible()
+    page.wait_for_timeout(400)
+
+
+def test_a_volunteer_votes_through_a_study_by_keyboard(page: Page, repository: Repository) -> None:
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Which emotion do you see?")).to_be_visible()
+    page.locator(".st-key-card-keyboard").get_by_role("button", name="Take part").click()
+    expect(page.get_by_role("heading", name="Study keyboard")).to_be_visible()
+    assert repository.study("keyboard").volunteers == 0
+    page.get_by_role("button", name="I agree, start").click()
+
+    on_face(page, 1)
+    page.keyboard.press("5")  # fear
+    on_face(page, 2)
+    page.keyboard.press("7")  # anger
+    on_face(page, 3)
+
+    page.reload()
+    on_face(page, 3)
+    resume_link = page.url
+    assert re.search(r"\?v=[\w-]{20,}", resume_link)
+    page.goto("about:blank")
+    page.goto(resume_link)
+    on_face(page, 3)
+
+    page.keyboard.press("Backspace")
+    on_face(page, 2)
+    for number, key in ((2, "8"), (3, "1"), (4, "2"), (5, "3")):
+        on_face(page, number)
+        page.keyboard.press(key)
+    expect(page.get_by_role("heading", name="Thank you!")).to_be_visible()
+
+    study = repository.study("keyboard")
+    votes = repository.votes(study)
+    assert votes.none_counts.sum() == 1
+    chosen = {name: int(count) for name, count in zip(EMOTION_NAMES, votes.counts.sum(axis=0), strict=True) if count}
+    assert chosen == {"fear": 1, "neutral": 1, "happiness": 1, "sadness": 1}
+    rows = repository.vote_rows(study)
+    assert [row["choice"] for row in rows] == ["fear", "anger", "none", "neutral", "happiness", "sadness"]
+    assert [row["superseded_at"] is not None for row in rows] == [False, True, False, False, False, False]
+    assert all(350 < row["response_ms"] < 60_000 for row in rows)
+
+    page.reload()
+    expect(page.get_by_role("heading", name="Thank you!")).to_be_visible()
+
+
+def test_a_double_click_makes_one_vote(page: Page, repository: Repository) -> None:
+    page.goto("/vote?study=double")
+    page.get_by_role("button", name="I agree, start").click()
+    on_face(page, 1)
+    page.get_by_role("button", name="Happiness").dblclick()
+    on_face(page, 2)
+    assert [row["choice"] for row in repository.vote_rows(repository.study("double"))] == ["happiness"]
+
+
+def test_on_a_phone_everything_fits_and_taps_work(browser: Browser, server: str, repository: Repository) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, base_url=server
+    )
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.goto("/vote?study=phone")
+    page.get_by_role("button", name="I agree, start").tap()
+    on_face(page, 1)
+    buttons = page.locator(".st-key-choices button")
+    expect(buttons).to_have_count(len(EMOTION_NAMES) + 1)
+    for index in range(buttons.count()):
+        box = buttons.nth(index).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+        assert box["y"] + box["height"] <= 844, "a choice is below the fold"
+        assert box["height"] >= 44
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Surprise").tap()
+    on_face(page, 2)
+    assert repository.study("phone").votes == 1
+    context.close()
+
+
+def test_a_tampered_link_shows_a_message(page: Page) -> None:
+    page.goto("/vote?v=tampered-token")
+    expect(page.get_by_text("This link is not valid")).to_be_visible()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["/results?study=keyboard", "/compare?study=keyboard"])
+def test_result_pages_open_by_deep_link(page: Page, path: str, tmp_path: Path) -> None:
+    page.goto(path)
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.get_by_role("link", name="Results")).to_be_visible()

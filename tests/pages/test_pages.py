@@ -1,0 +1,254 @@
+"""Every page in Streamlit's own test harness: a heading, what it is for, and a clear message where it cannot be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ldlva.emotions import EMOTION_NAMES
+from ldlva.settings import settings
+from ldlva.survey.records import NewModel, NewStudy, NewVote
+from ldlva.survey.repository import Repository
+from ldlva.ui import ballot
+from tests.conftest import ROOT, pictures
+
+PAGES = ("results", "compare", "vote")
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def open_page(name: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    if name != "app":
+        app.switch_page(f"pages/{name}.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def html(app: AppTest) -> str:
+    """All raw HTML of the page."""
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def titles(app: AppTest) -> list[str]:
+    return [title.value for title in app.title]
+
+
+def voted_study(repository: Repository) -> None:
+    """A study with imported votes and two models' predictions."""
+    votes = [NewVote(r, f"face{i:02d}.png", EMOTION_NAMES[(i + (r > 7)) % 7], "x") for i in range(8) for r in range(10)]
+    repository.create_study(NewStudy("demo", "Demo faces", origin={"source": "ferplus"}), pictures(8), votes)
+    ids = list(repository.votes(repository.study("demo")).image_ids)
+    for name, weight in (("sharp", 0.9), ("flat", 0.3)):
+        probabilities = np.full((8, 7), (1 - weight) / 7)
+        probabilities[np.arange(8), np.arange(8) % 7] += weight
+        model = NewModel(name, "ce", "resnet18", EMOTION_NAMES, name * 8, {})
+        repository.store_predictions(model, ids, probabilities, np.zeros((8, 4)))
+
+
+def test_home_lists_open_studies_only(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("a", "Open faces", "Please help."), pictures(3))
+    sqlite_repository.create_study(NewStudy("b", "Closed faces", status="closed"), pictures(2))
+    app = open_page("app")
+    assert titles(app) == ["Which emotion do you see?"]
+    assert [heading.value for heading in app.subheader] == ["Open faces"]
+    assert "3 faces" in html(app)
+    assert app.button(key="start-a").label == "Take part"
+
+
+def test_home_without_studies_tells_a_researcher_how_to_make_one() -> None:
+    app = open_page("app")
+    assert "No study is open" in app.info[0].value
+    assert "python -m ldlva study create" in app.code[0].value
+
+
+@pytest.mark.parametrize("page", ["results", "compare"])
+def test_result_pages_without_studies_say_so(page: str) -> None:
+    assert "no studies yet" in open_page(page).info[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_unknown_study_is_named_with_the_known_ones(page: str, sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    app = open_page(page, study="nope")
+    assert "There is no study named 'nope'. Studies: demo." in app.error[0].value
+
+
+@pytest.mark.parametrize("page", ["app", *PAGES])
+def test_a_database_that_cannot_be_opened_is_a_message_not_a_traceback(
+    page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDLVA_DATABASE_URL", "sqlite:////proc/nowhere/x.db")
+    settings.cache_clear()
+    app = open_page(page, study="demo")
+    assert "cannot be opened" in app.error[0].value
+
+
+def test_results_show_votes_per_face_and_agreement(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = open_page("results", study="demo")
+    shown = html(app)
+    assert titles(app) == ["Results"]
+    assert "Krippendorff" in shown
+    assert shown.count('class="card"') == 8
+    assert "imported from ferplus" in shown
+    assert "Neutral 8, Happiness 2" in shown
+    app.segmented_control(key="order").set_value("Name").run()
+    assert html(app).index("face00.png") < html(app).index("face07.png")
+
+
+def test_results_without_votes_give_the_link_to_share(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    assert "/vote?study=demo" in open_page("results").info[0].value
+
+
+def test_a_large_study_is_shown_page_by_page(sqlite_repository: Repository) -> None:
+    votes = [NewVote(0, f"face{i:02d}.png", "fear", "fear") for i in range(30)]
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(30), votes)
+    app = open_page("results")
+    assert html(app).count('class="card"') == 24
+    app.number_input(key="page").set_value(2).run()
+    assert html(app).count('class="card"') == 6
+
+
+def test_compare_ranks_models_with_the_constant_beside_the_number(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = open_page("compare", study="demo")
+    shown = html(app)
+    assert titles(app) == ["Models against people"]
+    assert "sharp is closer to people than flat" in shown
+    assert "ε = 1e-3" in shown
+    assert "split-half people" in shown
+    assert len(app.get("plotly_chart")) == 1 + 6
+    app.segmented_control(key="epsilon").set_value("1e-7").run()
+    assert not app.exception
+
+
+def test_compare_without_predictions_gives_the_command(sqlite_repository: Repository) -> None:
+    votes = [NewVote(0, "face00.png", "fear", "fear")]
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1), votes)
+    assert "python -m ldlva predict" in open_page("compare").error[0].value
+
+
+def test_file_names_cannot_inject_markup(sqlite_repository: Repository) -> None:
+    from dataclasses import replace
+
+    evil = replace(pictures(1)[0], name="<img src=x onerror=alert(1)>.png")
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), [evil], [NewVote(0, evil.name, "fear", "fear")])
+    shown = html(open_page("results"))
+    assert "<img src=x" not in shown
+    assert "&lt;img src=x" in shown
+
+
+def start_voting(name: str = "demo") -> AppTest:
+    app = open_page("vote", study=name)
+    app.button(key="agree").click().run()
+    return app
+
+
+def choose(app: AppTest, choice: str) -> None:
+    """Press a choice after a human pause."""
+    time.sleep(ballot.MINIMUM_RESPONSE_SECONDS)
+    [key] = [button.key for button in app.button if button.key and button.key.endswith(f"-{choice}")]
+    app.button(key=key).click().run()
+    assert not app.exception
+
+
+def test_nothing_is_stored_before_consent(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo", consent_text="Agree <b>freely</b>."), pictures(2))
+    app = open_page("vote", study="demo")
+    assert "Agree &lt;b&gt;freely&lt;/b&gt;." in html(app)
+    assert sqlite_repository.study("demo").volunteers == 0
+    app.button(key="agree").click().run()
+    assert sqlite_repository.study("demo").volunteers == 1
+
+
+def test_a_volunteer_votes_undoes_and_finishes(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(2))
+    app = start_voting()
+    assert "Face 1 of 2" in html(app)
+    assert app.button(key="undo-button").disabled
+    choose(app, "fear")
+    assert "Face 2 of 2" in html(app)
+    app.button(key="undo-button").click().run()
+    assert "Face 1 of 2" in html(app)
+    choose(app, "anger")
+    choose(app, "none")
+    assert titles(app) == ["Thank you!"]
+    votes = sqlite_repository.votes(sqlite_repository.study("demo"))
+    assert votes.counts.sum() == 1
+    assert votes.counts[:, EMOTION_NAMES.index("anger")].sum() == 1
+    assert votes.none_counts.sum() == 1
+
+
+def test_the_resume_link_continues_where_the_volunteer_stopped(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(3))
+    app = start_voting()
+    choose(app, "fear")
+    token = str(app.query_params["v"])
+    again = open_page("vote", v=token)
+    assert "Face 2 of 3" in html(again)
+
+
+def test_a_click_right_after_a_new_face_is_taken_for_a_double_click(
+    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(3))
+    app = start_voting()
+    monkeypatch.setattr(ballot, "MINIMUM_RESPONSE_SECONDS", 3600)
+    [key] = [button.key for button in app.button if button.key and button.key.endswith("-fear")]
+    app.button(key=key).click().run()
+    assert "Face 1 of 3" in html(app)
+    assert sqlite_repository.study("demo").votes == 0
+
+
+def test_two_tabs_on_the_same_face_make_one_vote(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(3))
+    first = start_voting()
+    token = str(first.query_params["v"])
+    second = open_page("vote", v=token)
+    choose(first, "fear")
+    choose(second, "anger")
+    assert sqlite_repository.study("demo").votes == 1
+    assert "Face 2 of 3" in html(second)
+
+
+def test_a_tampered_resume_link_is_a_message(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    assert "link is not valid" in open_page("vote", v="tampered").error[0].value
+
+
+def test_a_study_paused_meanwhile_stops_politely_and_loses_nothing(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(3))
+    app = start_voting()
+    choose(app, "fear")
+    sqlite_repository.set_study_status("demo", "paused")
+    choose(app, "anger")
+    assert "paused. Your 1 choices are stored" in app.info[0].value
+    assert sqlite_repository.study("demo").votes == 1
+
+
+def test_a_closed_study_takes_no_new_volunteers(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo", status="closed"), pictures(1))
+    app = open_page("vote", study="demo")
+    assert "closed and takes no new volunteers" in app.info[0].value
+    assert not app.button
+
+
+def test_the_bare_vote_page_points_home() -> None:
+    assert "Open the link you were sent" in open_page("vote").info[0].value
