@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -142,13 +143,12 @@ def test_an_existing_run_is_neither_overwritten_nor_resumed_with_other_settings(
 
 def test_every_command_and_option_is_documented() -> None:
     """`docs/commands.md` names every command with each of its options."""
-    import click
     import typer.main
 
     text = (Path(cli.__file__).parents[1] / "docs" / "commands.md").read_text()
     missing: list[str] = []
 
-    def walk(command: click.Command, path: str) -> None:
+    def walk(command: Any, path: str) -> None:
         for name, child in getattr(command, "commands", {}).items():
             walk(child, f"{path} {name}")
         if not hasattr(command, "commands"):

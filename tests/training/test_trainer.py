@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from ldlva.errors import TrainingError
-from ldlva.training import runs, trainer
+from ldlva.training import trainer
 from ldlva.training.config import resolve_config
 from ldlva.training.engine import train as train_run
 from ldlva.training.methods import TrainingSet
@@ -166,7 +166,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(runs.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(TrainingError, match=r"disk is full.*--resume"):
         run.save_checkpoint({"epoch": 2})
     assert run.load_checkpoint() == {"epoch": 1}
