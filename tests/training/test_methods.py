@@ -35,8 +35,8 @@ def test_every_method_fits_two_batches(name: str, tiny_set: Callable[..., Traini
     assert float((logits.argmax(dim=1) == labels).float().mean()) >= 0.9
 
 
-def ldlva_after_one_epoch(train: TrainingSet) -> Ldlva:
-    config = resolve_config(data="x:y", method="ldlva", image_size=32, batch_size=14, threads=1)
+def ldlva_after_one_epoch(train: TrainingSet, batch_size: int = 14) -> Ldlva:
+    config = resolve_config(data="x:y", method="ldlva", image_size=32, batch_size=batch_size, threads=1)
     method = build_method(config, train)
     assert isinstance(method, Ldlva)
     method.train()
@@ -53,6 +53,14 @@ def test_warming_up_fills_the_bank_and_leaves_lambda_alone(tiny_set: Callable[..
     assert bool((method.bank_features.float().abs().sum(dim=1) > 0).all())
     torch.testing.assert_close(method.bank_probabilities.sum(dim=1), torch.ones(28))
     assert bool((method.lambda_hat == 0.5).all())
+
+
+def test_rows_that_no_batch_held_are_filled_before_the_first_target(tiny_set: Callable[..., TrainingSet]) -> None:
+    """28 rows in batches of 5 leave 3 out of every epoch."""
+    method = ldlva_after_one_epoch(tiny_set(), batch_size=5)
+    assert bool(method.bank_filled.all())
+    assert bool((method.bank_features.float().abs().sum(dim=1) > 0).all())
+    assert method.network.training
 
 
 def test_a_step_moves_lambda_of_its_own_rows_only(tiny_set: Callable[..., TrainingSet]) -> None:

@@ -198,9 +198,9 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
         ({"method": "magic"}, r"Unknown method 'magic'.*ce, ldlva"),
         ({"backbone": "vgg"}, "Unknown backbone 'vgg'"),
         ({"epochs": 0}, "epochs: Input should be greater"),
-        ({"method": "ldlva", "options": {"neighbours": 8}}, r"neighbours.*Options of ldlva: neighbors"),
-        ({"method": "ldlva", "options": {"neighbors": 0}}, "neighbors: Input should be greater"),
-        ({"method": "ce", "options": {"neighbors": 8}}, "Options of ce: none"),
+        ({"method": "ldlva", "options": {"neighbours": 8}}, r"neighbours.*Options of ldlva: neighbor_count"),
+        ({"method": "ldlva", "options": {"neighbor_count": 0}}, "neighbor_count: Input should be greater"),
+        ({"method": "ce", "options": {"gamma": 8}}, "Options of ce: none"),
         ({"colour": "red"}, "colour"),
     ],
 )

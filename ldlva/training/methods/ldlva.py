@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from ldlva.training.images import to_input
 from ldlva.training.losses import ldlva as losses
 from ldlva.training.losses.adaptive_similarity import AdaptiveSimilarity
 from ldlva.training.methods.base import Batch, Method, Options, TrainingSet
@@ -29,25 +30,26 @@ scaled by B / 32: lambda then moves per epoch as it did for them, whatever the b
 class LdlvaOptions(Options):
     """Settings of LDLVA; defaults are the authors' (RAF-DB) where they have one."""
 
-    neighbors: int = Field(8, ge=1, description="K, neighbours per sample")
+    neighbor_count: int = Field(8, ge=1, description="K, neighbours per sample")
     similarity_width: float = Field(0.5, gt=0, description="delta of the local similarity")
     gamma: float = Field(0.01, ge=0, description="weight of the discriminative loss")
     lambda_init: float = Field(0.5, description="initial logit of the label's weight")
     lambda_rate: float = Field(10.0, ge=0, description="SGD rate of lambda at batch size 32; 0 keeps it fixed")
     center_rate: float = Field(0.5, ge=0, description="SGD rate of the class centres")
-    warmup_epochs: int = Field(1, ge=1, description="cross-entropy epochs that fill the bank")
+    warmup_epochs: int = Field(1, ge=1, description="cross-entropy epochs before the first target, filling the bank")
 
 
 class Ldlva(Method):
     """See the module.
 
-    Buffers: lambda_hat `[N, 1]`, bank_features `[N, D]`, bank_probabilities `[N, C]`, centers `[C, D]`.
+    Buffers: lambda_hat `[N, 1]`, centers `[C, D]`, bank_features `[N, D]`, bank_probabilities `[N, C]`, bank_filled `[N]`.
     """
 
     options_type = LdlvaOptions
     needs_valence_arousal = True
 
     lambda_hat: Tensor
+    bank_filled: Tensor
     bank_features: Tensor
     bank_probabilities: Tensor
     centers: Tensor
@@ -67,18 +69,22 @@ class Ldlva(Method):
         # bfloat16 has the range of float32 and halves the checkpoint; the features carry its precision anyway.
         self.register_buffer("bank_features", torch.zeros(n, width, dtype=torch.bfloat16))
         self.register_buffer("bank_probabilities", torch.full((n, classes), 1 / classes))
-        rows = torch.from_numpy(nearest_neighbors(train.valence_arousal, self.options.neighbors))
+        self.register_buffer("bank_filled", torch.zeros(n, dtype=torch.bool))
+        rows = torch.from_numpy(nearest_neighbors(train.valence_arousal, self.options.neighbor_count))
         coordinates = torch.from_numpy(train.valence_arousal)
         weights = losses.local_similarity(coordinates, rows, self.options.similarity_width).float()
         # Rebuilt from the data, so not stored in checkpoints.
         self.register_buffer("labels", torch.from_numpy(train.labels), persistent=False)
         self.register_buffer("neighbor_rows", rows, persistent=False)
         self.register_buffer("similarity", weights, persistent=False)
+        self._images = train.images
         self._warming_up = True
         self._seen: _Seen | None = None
 
     def start_epoch(self, epoch: int) -> None:
         self._warming_up = epoch < self.options.warmup_epochs
+        if not self._warming_up:
+            self._fill_bank()
 
     def loss(self, batch: Batch) -> Tensor:
         logits, features = self.network(batch.images)
@@ -125,8 +131,24 @@ class Ldlva(Method):
                     self.options.center_rate,
                 )
             )
-        self.bank_features[seen.rows] = seen.features.to(self.bank_features.dtype)
-        self.bank_probabilities[seen.rows] = seen.probabilities
+        self._store(seen.rows, seen.features, seen.probabilities)
+
+    def _store(self, rows: Tensor, features: Tensor, probabilities: Tensor) -> None:
+        self.bank_features[rows] = features.to(self.bank_features.dtype)
+        self.bank_probabilities[rows] = probabilities
+        self.bank_filled[rows] = True
+
+    @torch.no_grad()
+    def _fill_bank(self) -> None:
+        """Pass the few rows that no batch held so far (epochs leave the incomplete batch out) through the network."""
+        missing = (~self.bank_filled).nonzero().flatten()
+        was_training = self.network.training
+        self.network.eval()
+        for rows in missing.split(256):
+            images = to_input(self._images[rows.cpu().numpy()]).to(rows.device)
+            logits, features = self.network(images)
+            self._store(rows, features, torch.softmax(logits, dim=1))
+        self.network.train(was_training)
 
     def epoch_metrics(self) -> dict[str, float]:
         weight = torch.sigmoid(self.lambda_hat)
