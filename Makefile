@@ -16,7 +16,7 @@ test: .venv/test.stamp  ## every check: style, types, layers, tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-bench: .venv/app.stamp  ## print the benchmarks
+bench: .venv/test.stamp  ## print the benchmarks
 	$(BIN)/python bench/train_step.py
 	$(BIN)/python bench/web.py
 

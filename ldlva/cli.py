@@ -180,7 +180,8 @@ def train(
     run = Run(out)
     if resume:
         config = run.config()
-        changed = [name for name, value in given.items() if getattr(config, name) != value]
+        wanted = resolve_config(**(config.model_dump() | given))
+        changed = [name for name in given if getattr(config, name) != getattr(wanted, name)]
         if changed:
             raise LdlvaError(f"--resume continues with the run's own settings, but these differ: {', '.join(changed)}.")
         if run.is_finished():

@@ -165,13 +165,13 @@ def compare(counts: IntArray, predictions: Mapping[str, FloatArray], seed: int =
     arrays = [check_distributions(predictions[name][rows], name) for name in names]
 
     observed = {key: np.array([f(human, p).mean() for p in arrays]) for key, f in STATISTICS.items()}
-    replicates = {key: paired_bootstrap(votes, arrays, f, REPLICATES, seed) for key, f in STATISTICS.items()}
+    replicates = paired_bootstrap(votes, arrays, STATISTICS, REPLICATES, seed)
     order = np.argsort(observed[HEADLINE], kind="stable")
     headline = STATISTICS[HEADLINE]
     models = tuple(
         ModelScore(
             name=names[m],
-            estimates={key: estimate(observed[key][m], replicates[key][:, m]) for key in STATISTICS},
+            estimates={key: estimate(observed[key][m], replicates[key][:, m], minimum=0.0) for key in STATISTICS},
             accuracy=accuracy(votes, arrays[m]),
             per_image=headline(human, arrays[m]),
         )
@@ -203,41 +203,27 @@ def compare(counts: IntArray, predictions: Mapping[str, FloatArray], seed: int =
 def floors(votes: IntArray, seed: int) -> tuple[Floor, ...]:
     """Reference rows for votes `[N, C]`, best first: split-half needs two votes on an image, the prior two images."""
     human = human_distribution(votes)
-    n = len(votes)
     result = [
         Floor(
             "perfect model",
             "knows every face's distribution; what is left is the noise of this many raters",
-            {key: perfect_model(votes, f, FLOOR_REPLICATES, seed) for key, f in STATISTICS.items()},
+            perfect_model(votes, STATISTICS, FLOOR_REPLICATES, seed),
         )
     ]
     if (votes.sum(axis=1) >= 2).any():
-        result.append(
-            Floor(
-                "split-half people",
-                "one half of the raters predicts the other half",
-                {key: split_half_humans(votes, f, FLOOR_REPLICATES, seed) for key, f in STATISTICS.items()},
-            )
-        )
-    if n >= 2:
+        halves = split_half_humans(votes, STATISTICS, FLOOR_REPLICATES, seed)
+        result.append(Floor("split-half people", "one half of the raters predicts the other half", halves))
+    if len(votes) >= 2:
         # Leave one out: an image's own votes must not be part of what predicts it.
-        prior = (human.sum(axis=0) - human) / (n - 1)
-        result.append(
-            Floor(
-                "class frequencies",
-                "every face gets the mean distribution of the other faces",
-                {key: float(f(human, prior).mean()) for key, f in STATISTICS.items()},
-            )
-        )
+        prior = (human.sum(axis=0) - human) / (len(votes) - 1)
+        result.append(_fixed("class frequencies", "every face gets the mean distribution of the others", human, prior))
     uniform = np.full_like(human, 1 / human.shape[1])
-    result.append(
-        Floor(
-            "uniform",
-            "every emotion equally likely",
-            {key: float(f(human, uniform).mean()) for key, f in STATISTICS.items()},
-        )
-    )
-    return tuple(result)
+    result.append(_fixed("uniform", "every emotion equally likely", human, uniform))
+    return tuple(sorted(result, key=lambda floor: floor.values[HEADLINE]))
+
+
+def _fixed(name: str, meaning: str, human: FloatArray, predicted: FloatArray) -> Floor:
+    return Floor(name, meaning, {key: float(f(human, predicted).mean()) for key, f in STATISTICS.items()})
 
 
 def score(counts: npt.ArrayLike, predicted: FloatArray) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import krippendorff
@@ -26,14 +26,15 @@ class Estimate:
     low: float
     high: float
 
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
-
 
 def paired_bootstrap(
-    counts: npt.ArrayLike, predictions: Sequence[FloatArray], statistic: Statistic, replicates: int, seed: int
-) -> FloatArray:
-    """Replicated mean of `statistic` for several predictors on the same resamples.
+    counts: npt.ArrayLike,
+    predictions: Sequence[FloatArray],
+    statistics: Mapping[str, Statistic],
+    replicates: int,
+    seed: int,
+) -> dict[str, FloatArray]:
+    """Replicated means of several statistics for several predictors, all on the same resamples.
 
     Every replicate draws N images with replacement and, within each drawn image, as many raters as voted on it
     (multinomial from its observed distribution). All predictors see the same draws, so differences between columns
@@ -41,30 +42,31 @@ def paired_bootstrap(
 
     Args:
         counts: votes `[N, C]`, every row with at least one vote.
-        predictions: one `[N, C]` array per predictor.
-        statistic: e.g. Jeffreys divergence at one epsilon.
-        replicates: number of resamples.
+        predictions: M arrays `[N, C]`, one per predictor.
+        statistics: by name, e.g. Jeffreys divergence at one epsilon.
+        replicates: R, number of resamples.
         seed: makes the result reproducible.
 
     Returns:
-        `[replicates, len(predictions)]`.
+        `[R, M]` per statistic.
     """
     votes = np.asarray(counts, dtype=np.int64)
     observed, totals = human_distribution(votes), votes.sum(axis=1)
     n, classes = votes.shape
     rng = np.random.default_rng(seed)
-    means = np.empty((replicates, len(predictions)))
+    means = {name: np.empty((replicates, len(predictions))) for name in statistics}
     chunk = max(1, _CHUNK_CELLS // (n * classes))
     for start in range(0, replicates, chunk):
         size = min(chunk, replicates - start)
         drawn = rng.integers(0, n, size=(size, n))
         resampled = rng.multinomial(totals[drawn], observed[drawn]) / totals[drawn][..., None]
         for column, predicted in enumerate(predictions):
-            means[start : start + size, column] = statistic(resampled, predicted[drawn]).mean(axis=1)
+            for name, statistic in statistics.items():
+                means[name][start : start + size, column] = statistic(resampled, predicted[drawn]).mean(axis=1)
     return means
 
 
-def estimate(observed: float, replicates: FloatArray) -> Estimate:
+def estimate(observed: float, replicates: FloatArray, minimum: float = -np.inf) -> Estimate:
     """Percentile interval of the replicates, shifted so that they centre on the observed mean.
 
     Resampling raters adds noise that divergences turn into an upward shift of every replicate; only their spread
@@ -73,14 +75,17 @@ def estimate(observed: float, replicates: FloatArray) -> Estimate:
     Args:
         observed: the statistic on the data itself.
         replicates: `[R]` from `paired_bootstrap`.
+        minimum: the least value the statistic can take; no bound lies below it.
     """
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(replicates - replicates.mean() + observed, [tail, 1 - tail])
-    return Estimate(float(observed), float(low), float(high))
+    return Estimate(float(observed), max(float(low), minimum), float(high))
 
 
-def split_half_humans(counts: npt.ArrayLike, statistic: Statistic, replicates: int, seed: int) -> float:
-    """Mean statistic between two random halves of each image's raters: what n/2 people say of the other n/2.
+def split_half_humans(
+    counts: npt.ArrayLike, statistics: Mapping[str, Statistic], replicates: int, seed: int
+) -> dict[str, float]:
+    """Mean statistics between two random halves of each image's raters: what n/2 people say of the other n/2.
 
     Images with fewer than two votes cannot be split and are left out; with an odd number one rater sits out.
 
@@ -92,30 +97,34 @@ def split_half_humans(counts: npt.ArrayLike, statistic: Statistic, replicates: i
     if len(votes) == 0:
         raise ValueError("no image has two votes to split")
     rng = np.random.default_rng(seed)
-    total = 0.0
+    one_hot = np.eye(votes.shape[1])
+    totals = dict.fromkeys(statistics, 0.0)
     for row in votes:
-        half = int(row.sum()) // 2
-        first = rng.multivariate_hypergeometric(row, half, size=replicates)
-        rest = row - first
-        if row.sum() % 2:
-            rest = rest - np.array([rng.multivariate_hypergeometric(r, 1) for r in rest])
-        total += float(statistic(first / half, rest / half).mean())
-    return total / len(votes)
+        ballots = np.repeat(np.arange(len(row)), row)
+        half = len(ballots) // 2
+        dealt = one_hot[rng.permuted(np.tile(ballots, (replicates, 1)), axis=1)]
+        first, second = dealt[:, :half].mean(axis=1), dealt[:, half : 2 * half].mean(axis=1)
+        for name, statistic in statistics.items():
+            totals[name] += float(statistic(first, second).mean())
+    return {name: total / len(votes) for name, total in totals.items()}
 
 
-def perfect_model(counts: npt.ArrayLike, statistic: Statistic, replicates: int, seed: int) -> float:
-    """Mean statistic of a model that knows each image's distribution exactly: pure sampling noise of n raters.
+def perfect_model(
+    counts: npt.ArrayLike, statistics: Mapping[str, Statistic], replicates: int, seed: int
+) -> dict[str, float]:
+    """Mean statistics of a model that knows each image's distribution exactly: pure sampling noise of n raters.
 
     The observed distribution stands in for the true one (plug-in), which understates the floor a little.
     """
     votes = np.asarray(counts, dtype=np.int64)
     rng = np.random.default_rng(seed)
-    total = 0.0
+    totals = dict.fromkeys(statistics, 0.0)
     for row, truth in zip(votes, human_distribution(votes), strict=True):
         n = int(row.sum())
         sampled = rng.multinomial(n, truth, size=replicates) / n
-        total += float(statistic(sampled, np.broadcast_to(truth, sampled.shape)).mean())
-    return total / len(votes)
+        for name, statistic in statistics.items():
+            totals[name] += float(statistic(sampled, truth).mean())
+    return {name: total / len(votes) for name, total in totals.items()}
 
 
 def krippendorff_alpha(counts: IntArray) -> float | None:

@@ -1,4 +1,4 @@
-"""Settings read from the environment, every one prefixed `LDLVA_`. Documented in the README."""
+"""Settings read from the environment, every one prefixed `LDLVA_`. Documented in `docs/commands.md`."""
 
 from __future__ import annotations
 

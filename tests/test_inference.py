@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -21,8 +22,8 @@ def simulated(images: int, raters: int, seed: int) -> tuple[np.ndarray, np.ndarr
 
 def test_bootstrap_is_reproducible_and_paired() -> None:
     counts, truth = simulated(12, 10, 0)
-    a = inference.paired_bootstrap(counts, [truth, truth], JEFFREYS, 50, seed=1)
-    b = inference.paired_bootstrap(counts, [truth, truth], JEFFREYS, 50, seed=1)
+    a = inference.paired_bootstrap(counts, [truth, truth], {"j": JEFFREYS}, 50, seed=1)["j"]
+    b = inference.paired_bootstrap(counts, [truth, truth], {"j": JEFFREYS}, 50, seed=1)["j"]
     np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(a[:, 0], a[:, 1])
 
@@ -30,7 +31,7 @@ def test_bootstrap_is_reproducible_and_paired() -> None:
 def test_chunked_bootstrap_gives_every_replicate(monkeypatch: pytest.MonkeyPatch) -> None:
     counts, truth = simulated(12, 10, 0)
     monkeypatch.setattr(inference, "_CHUNK_CELLS", 12 * 7 * 8)
-    means = inference.paired_bootstrap(counts, [truth], JEFFREYS, 50, seed=1)
+    means = inference.paired_bootstrap(counts, [truth], {"j": JEFFREYS}, 50, seed=1)["j"]
     assert means.shape == (50, 1)
     assert np.isfinite(means).all()
     assert (means > 0).all()
@@ -48,24 +49,40 @@ def test_interval_covers_the_expected_score_about_95_percent_of_the_time() -> No
         counts, _ = simulated(30, 10, 1000 + study)
         f = np.tile(prediction, (30, 1))
         observed = float(soft_cross_entropy(counts / 10, f).mean())
-        interval = inference.estimate(
-            observed, inference.paired_bootstrap(counts, [f], soft_cross_entropy, 300, seed=study)[:, 0]
-        )
+        means = inference.paired_bootstrap(counts, [f], {"soft": soft_cross_entropy}, 300, seed=study)["soft"]
+        interval = inference.estimate(observed, means[:, 0])
         hits += interval.low <= expected <= interval.high
     assert 0.90 <= hits / studies <= 1.0
 
 
 def test_split_half_with_two_raters_is_their_disagreement() -> None:
     # Image 1: both chose the same; image 2: they differ, total variation 1.
-    value = inference.split_half_humans(np.array([[2, 0], [1, 1]]), total_variation, 10, seed=0)
+    value = inference.split_half_humans(np.array([[2, 0], [1, 1]]), {"tv": total_variation}, 10, seed=0)["tv"]
     assert value == pytest.approx(0.5)
 
 
 def test_split_half_leaves_single_votes_out_and_takes_odd_numbers() -> None:
-    value = inference.split_half_humans(np.array([[3, 0], [1, 0]]), total_variation, 10, seed=0)
+    value = inference.split_half_humans(np.array([[3, 0], [1, 0]]), {"tv": total_variation}, 10, seed=0)["tv"]
     assert value == 0
     with pytest.raises(ValueError, match="two votes"):
-        inference.split_half_humans(np.array([[1, 0]]), total_variation, 10, seed=0)
+        inference.split_half_humans(np.array([[1, 0]]), {"tv": total_variation}, 10, seed=0)
+
+
+def test_split_half_matches_exhaustive_enumeration() -> None:
+    """All ways to split four raters two and two."""
+    ballots = np.array([0, 0, 1, 2])
+    values = []
+    for pair in itertools.combinations(range(4), 2):
+        rest = [i for i in range(4) if i not in pair]
+        values.append(total_variation(np.eye(3)[ballots[list(pair)]].mean(0), np.eye(3)[ballots[rest]].mean(0)))
+    found = inference.split_half_humans(np.array([[2, 1, 1]]), {"tv": total_variation}, 20_000, seed=0)["tv"]
+    assert found == pytest.approx(np.mean(values), abs=0.01)
+
+
+def test_no_bound_lies_below_what_the_statistic_can_be() -> None:
+    replicates = np.array([0.0, 0.3, 0.9])
+    assert inference.estimate(0.1, replicates).low < 0
+    assert inference.estimate(0.1, replicates, minimum=0.0).low == 0
 
 
 def test_perfect_model_floor_matches_brute_force_and_shrinks_with_raters() -> None:
@@ -73,9 +90,9 @@ def test_perfect_model_floor_matches_brute_force_and_shrinks_with_raters() -> No
     counts = np.array([5, 3, 2])
     rng = np.random.default_rng(3)
     brute = np.mean([JEFFREYS(rng.multinomial(10, truth) / 10, truth) for _ in range(20_000)])
-    floor = inference.perfect_model(counts[None], JEFFREYS, 20_000, seed=4)
+    floor = inference.perfect_model(counts[None], {"j": JEFFREYS}, 20_000, seed=4)["j"]
     assert floor == pytest.approx(brute, rel=0.05)
-    assert inference.perfect_model(counts[None] * 10, JEFFREYS, 2000, seed=4) < floor / 3
+    assert inference.perfect_model(counts[None] * 10, {"j": JEFFREYS}, 2000, seed=4)["j"] < floor / 3
 
 
 def test_agreement_of_unanimous_and_of_split_raters() -> None:

@@ -27,6 +27,9 @@ COLUMNS = (
 """The ten vote columns, in file order. The last three are outside the product's seven labels."""
 
 FOLDERS: dict[Split, str] = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
+MOST_VOTES = 1000
+"""More votes than this on one face are a damaged file, not a crowd; FER+ has ten."""
+
 _USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 _EMOTION_COLUMNS = [COLUMNS.index(name) for name in EMOTION_NAMES]
 
@@ -77,12 +80,12 @@ def read_votes(root: Path, split: Split) -> FerPlusVotes:
             f"FER+ part {split!r} is not at {folder}. Parts found there: {', '.join(present) or 'none'}."
         )
     local, shared = folder / "label.csv", root / "fer2013new.csv"
-    if local.is_file():
-        rows = list(_read_label_csv(local))
-    elif shared.is_file():
-        rows = list(_read_fer2013new(shared, split))
-    else:
+    if not local.is_file() and not shared.is_file():
         raise DatasetError(f"No labels for FER+ part {split!r}: expected {local} or {shared}.")
+    try:
+        rows = list(_read_label_csv(local) if local.is_file() else _read_fer2013new(shared, split))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{local if local.is_file() else shared} cannot be read: {error}") from None
     if not rows:
         raise DatasetError(
             f"The FER+ label file for part {split!r} has no rows ({local if local.is_file() else shared})."
@@ -173,12 +176,14 @@ def _read_fer2013new(path: Path, split: Split) -> Iterator[tuple[str, list[int]]
 
 
 def _parse_row(path: Path, line: int, name: str, cells: list[str]) -> tuple[str, list[int]]:
-    if not name or Path(name).name != name:
+    if not name or Path(name).name != name or not name.isprintable():
         raise DatasetError(f"{path}, line {line}: {name!r} is not a plain image name.")
     try:
         votes = [int(cell) for cell in cells]
     except ValueError:
         raise DatasetError(f"{path}, line {line}: vote counts must be whole numbers, got {cells}.") from None
-    if len(votes) != len(COLUMNS) or min(votes) < 0 or sum(votes) == 0:
-        raise DatasetError(f"{path}, line {line}: expected {len(COLUMNS)} vote counts, not all zero, got {cells}.")
+    if len(votes) != len(COLUMNS) or min(votes) < 0 or not 0 < sum(votes) <= MOST_VOTES:
+        raise DatasetError(
+            f"{path}, line {line}: expected {len(COLUMNS)} vote counts, 1 to {MOST_VOTES} in all, got {cells}."
+        )
     return name, votes

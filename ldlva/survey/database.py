@@ -40,7 +40,7 @@ class Database:
         self._write_turn = threading.Lock()
         try:
             self.engine = _create_engine(url, synchronous)
-        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
             raise DatabaseError(
                 f"LDLVA_DATABASE_URL cannot be used: {error}. Examples: sqlite:////srv/ldlva.db, "
                 "postgresql://user:password@host/name (needs: pip install 'psycopg[binary]')."
@@ -63,7 +63,7 @@ class Database:
         Raises:
             DatabaseError: the database is locked, read-only or full; nothing was stored.
         """
-        with self._clear_errors(), self._write_turn, self.engine.connect() as connection:
+        with self._clear_errors(), self._turn(), self.engine.connect() as connection:
             connection = connection.execution_options(ldlva_write=True)
             with Session(connection, expire_on_commit=False) as session:
                 yield session
@@ -115,11 +115,21 @@ class Database:
             connection.commit()
 
     @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        # If another program holds the lock, waiting in line for those who each wait in vain would add up.
+        if not self._write_turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise DatabaseError(f"The database {_MEANINGS['database is locked']}.")
+        try:
+            yield
+        finally:
+            self._write_turn.release()
+
+    @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise DatabaseError(_explain(error, self.engine)) from error
+            raise DatabaseError(_explain(error)) from error
 
 
 def _revision(connection: Connection) -> str | None:
@@ -129,11 +139,13 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _create_engine(url: str, synchronous: str) -> Engine:
+    if url.startswith("postgresql"):
+        return create_engine(url, pool_pre_ping=True, connect_args={"options": f"-c lock_timeout={BUSY_TIMEOUT_MS}"})
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url)
     file = engine.url.database
-    if file and file != ":memory:":
+    if file and file != ":memory:" and not file.startswith("file:"):
         # A folder that cannot be made is reported by SQLite itself as "unable to open database file".
         with contextlib.suppress(OSError):
             Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -170,17 +182,21 @@ _MEANINGS = {
     "file is not a database": "is not an SQLite file. Point LDLVA_DATABASE_URL at another file",
     "malformed": "is damaged. Restore it from a backup",
     "no such table": "has no tables yet. Run: python -m ldlva db prepare",
+    "lock timeout": f"is busy: another program has been writing for seconds. {_NOTHING_STORED}; try again",
+    "read-only transaction": f"is read-only. {_NOTHING_STORED}; connect as a user who may write",
+    "No space left": f"cannot grow, the disk is full. {_NOTHING_STORED}; free some space and try again",
+    "does not exist": "or one of its tables does not exist. Create it, then run: python -m ldlva db prepare",
 }
-"""Part of SQLite's message to the rest of the sentence "The database PLACE ..."."""
+"""Part of the driver's message to the rest of the sentence "The database ...". Where it is stays out of the sentence:
+volunteers see it too."""
 
 
-def _explain(error: DBAPIError, engine: Engine) -> str:
+def _explain(error: DBAPIError) -> str:
     """Say what a driver's error means for the person in front of it."""
     reason = str(error.orig)
-    place = engine.url.render_as_string(hide_password=True)
     for sign, meaning in _MEANINGS.items():
         if sign in reason:
-            return f"The database {place} {meaning}."
+            return f"The database {meaning}."
     if isinstance(error, OperationalError):
-        return f"The database {place} cannot be used: {reason.strip()}."
-    return f"The database {place} refused the request: {reason.strip()}."
+        return f"The database cannot be used: {reason.strip().splitlines()[0]}."
+    return f"The database refused the request: {reason.strip().splitlines()[0]}."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 
 
 def export_study(study: StudySummary, rows: list[dict[str, Any]], folder: Path) -> list[Path]:
-    """Write `votes.parquet`, `votes.csv`, `dictionary.json` and `SHA256SUMS`.
+    """Write `votes.parquet`, `votes.csv`, `dictionary.json` and `SHA256SUMS`: all of them, or nothing.
 
     Args:
         study: the study the rows belong to.
@@ -56,7 +58,7 @@ def export_study(study: StudySummary, rows: list[dict[str, Any]], folder: Path) 
         The files written.
 
     Raises:
-        SurveyError: the folder already holds an export, or cannot be written.
+        SurveyError: the folder is not empty, or cannot be written.
     """
     table = pa.Table.from_pylist(rows, schema=pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()]))
     dictionary = {
@@ -74,21 +76,20 @@ def export_study(study: StudySummary, rows: list[dict[str, Any]], folder: Path) 
         "rows": len(rows),
         "columns": {name: {"type": str(kind), "meaning": meaning} for name, (kind, meaning) in COLUMNS.items()},
     }
-    parquet, csv, description = folder / "votes.parquet", folder / "votes.csv", folder / "dictionary.json"
-    sums = folder / "SHA256SUMS"
+    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if existing := [path.name for path in (parquet, csv, description) if path.exists()]:
-            raise SurveyError(f"{folder} already holds {', '.join(existing)}. Choose an empty folder.")
-        pq.write_table(table, parquet)
-        pa_csv.write_csv(table, csv)
-        description.write_text(json.dumps(dictionary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        sums.write_text(
-            "".join(
-                f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
-                for path in (parquet, csv, description)
-            )
-        )
+        if folder.exists() and any(folder.iterdir()):
+            raise SurveyError(f"{folder} is not empty. Choose another folder: an export never overwrites.")
+        scratch.mkdir(parents=True)
+        pq.write_table(table, scratch / "votes.parquet")
+        pa_csv.write_csv(table, scratch / "votes.csv")
+        text = json.dumps(dictionary, indent=2, ensure_ascii=False) + "\n"
+        (scratch / "dictionary.json").write_text(text, encoding="utf-8")
+        sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(scratch.iterdir())]
+        (scratch / "SHA256SUMS").write_text("".join(sums))
+        scratch.replace(folder)
     except OSError as error:
-        raise SurveyError(f"The export could not be written to {folder}: {error}") from None
-    return [parquet, csv, description, sums]
+        raise SurveyError(f"The export could not be written to {folder}: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return sorted(folder.iterdir())

@@ -57,6 +57,11 @@ class Repository:
             raise SurveyError("A study needs at least one image.")
         if study.faces_per_volunteer is not None and study.faces_per_volunteer < 1:
             raise SurveyError("Faces per volunteer must be at least 1.")
+        for image in images:
+            if not image.name.isprintable() or not _encodable(image.name):
+                raise SurveyError(
+                    f"The file name {image.name!r} has characters that cannot be stored. Rename the file."
+                )
         by_hash: dict[str, str] = {}
         for image in images:
             digest = hashlib.sha256(image.content).hexdigest()
@@ -191,7 +196,7 @@ class Repository:
             SurveyError: unknown token or choice, an image that is not the volunteer's, or the study is not open.
         """
         with self._database.write() as session:
-            ballot = _ballot(session, token)
+            ballot = _ballot(session, token, lock=True)
             if ballot.study_status != "open":
                 raise SurveyError(f"“{ballot.study_title}” is {ballot.study_status}; this vote was not stored.")
             if choice != NONE_OF_THESE and choice not in ballot.labels:
@@ -225,7 +230,7 @@ class Repository:
             SurveyError: unknown token, or the study is not open.
         """
         with self._database.write() as session:
-            ballot = _ballot(session, token)
+            ballot = _ballot(session, token, lock=True)
             if ballot.study_status != "open":
                 raise SurveyError(f"“{ballot.study_title}” is {ballot.study_status}; votes can no longer be changed.")
             newest = session.scalar(
@@ -317,18 +322,27 @@ class Repository:
             return [(row.id, row.name, row.content) for row in session.execute(query)]
 
     def store_predictions(
-        self, model: NewModel, image_ids: Sequence[int], probabilities: np.ndarray, features: np.ndarray
+        self,
+        model: NewModel,
+        image_ids: Sequence[int],
+        probabilities: np.ndarray,
+        features: np.ndarray,
+        replace: bool = False,
     ) -> None:
         """Store a model's predictions for some images, replacing its earlier ones for them, in one transaction.
 
-        If the model's weights changed since its last predictions, all of those are dropped first: a model's stored
-        predictions always come from one set of weights.
+        A model's stored predictions always come from one set of weights: with other weights, those for other studies
+        must go, which happens only if `replace` says so.
 
         Args:
             model: its identity.
             image_ids: M images.
             probabilities: `[M, C]`, columns `model.labels`, rows summing to 1.
             features: `[M, D]`.
+            replace: allow predictions of other weights for other images to be dropped.
+
+        Raises:
+            SurveyError: that would be needed and is not allowed; the studies concerned are named.
         """
         identity = {
             "method": model.method,
@@ -347,6 +361,11 @@ class Repository:
                 stale = delete(Prediction).where(Prediction.model_id == row.id)
                 if row.weights_sha256 == model.weights_sha256:
                     stale = stale.where(Prediction.image_id.in_(image_ids))
+                elif not replace and (others := _studies_predicted(session, row.id, image_ids)):
+                    raise SurveyError(
+                        f"A model named {model.name!r} with other weights has predicted {', '.join(others)}. Store "
+                        "this one under another name (--name), or drop those predictions (--replace)."
+                    )
                 session.execute(stale)
                 for name, value in identity.items():
                     setattr(row, name, value)
@@ -392,16 +411,40 @@ class Repository:
             ]
 
 
+def _encodable(text: str) -> bool:
+    """Whether a file name is valid Unicode; on Linux it may be any bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _studies_predicted(session: Session, model_id: int, except_images: Sequence[int]) -> Sequence[str]:
+    """Names of the studies with a prediction of the model, apart from those of some images."""
+    return session.scalars(
+        select(Study.name)
+        .distinct()
+        .join(Image, Image.study_id == Study.id)
+        .join(Prediction, Prediction.image_id == Image.id)
+        .where(Prediction.model_id == model_id, Prediction.image_id.not_in(except_images))
+        .order_by(Study.name)
+    ).all()
+
+
 def _token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _ballot(session: Session, token: str) -> Ballot:
-    found = session.execute(
+def _ballot(session: Session, token: str, lock: bool = False) -> Ballot:
+    """Where a volunteer stands; `lock` makes other processes' votes of the same volunteer wait for this transaction."""
+    query = (
         select(Volunteer, Study)
         .join(Study, Study.id == Volunteer.study_id)
         .where(Volunteer.token_hash == _token_hash(token))
-    ).one_or_none()
+    )
+    # SQLite ignores FOR UPDATE; its write transactions exclude each other anyway.
+    found = session.execute(query.with_for_update(of=Volunteer) if lock else query).one_or_none()
     if found is None:
         raise SurveyError(
             "This link is not valid: it may have been cut off or mistyped. Open the full link, or start again."

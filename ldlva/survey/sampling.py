@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from ldlva.datasets import ferplus
 from ldlva.datasets.base import Split
 from ldlva.distributions import IntArray
 from ldlva.emotions import EMOTION_NAMES, NONE_OF_THESE
 from ldlva.errors import DatasetError, SurveyError
+from ldlva.survey.pictures import read_picture
 from ldlva.survey.records import NewImage, NewStudy, NewVote
 
-MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -46,6 +44,8 @@ def ferplus_study(
     """
     if images < 1:
         raise SurveyError("A study needs at least one image.")
+    if not 0 <= seed < 2**31:
+        raise SurveyError("The seed must be between 0 and 2147483647.")
     votes = ferplus.read_votes(root, split)
     labels = ferplus.majority_labels(votes.counts, "argmax")
     usable = np.flatnonzero(labels >= 0)
@@ -58,7 +58,7 @@ def ferplus_study(
             break
         path = votes.folder / votes.names[row]
         try:
-            image = read_image_file(path, label=EMOTION_NAMES[labels[row]])
+            image = read_picture(path, label=EMOTION_NAMES[labels[row]])
         except SurveyError as error:
             raise DatasetError(str(error)) from None
         digest = hashlib.sha256(image.content).hexdigest()
@@ -95,21 +95,4 @@ def folder_images(folder: Path) -> list[NewImage]:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise SurveyError(f"{folder} holds no image ({', '.join(_SUFFIXES)}).")
-    return [read_image_file(path) for path in paths]
-
-
-def read_image_file(path: Path, label: str | None = None) -> NewImage:
-    """Read and fully decode one image file, so that a damaged one is found now and not by a volunteer.
-
-    Raises:
-        SurveyError: missing, or not a whole JPEG, PNG or WebP image.
-    """
-    try:
-        content = path.read_bytes()
-        with Image.open(io.BytesIO(content), formats=list(MEDIA_TYPES)) as image:
-            image.load()
-            return NewImage(path.name, content, MEDIA_TYPES[str(image.format)], image.width, image.height, label)
-    except FileNotFoundError:
-        raise SurveyError(f"{path} is missing.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SurveyError(f"{path} is not a whole JPEG, PNG or WebP image: {error}") from None
+    return [read_picture(path) for path in paths]

@@ -57,5 +57,5 @@ class FaceNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.backbone(images)
-        # Losses and softmax in float32, whatever precision the convolutions ran in.
+        # Losses compute in float32, whatever precision the network ran in.
         return self.classifier(features).float(), features.float()

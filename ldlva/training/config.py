@@ -23,7 +23,7 @@ class TrainConfig(BaseModel):
     backbone: str = Field("resnet18", description="key of BACKBONES")
     image_size: int = Field(48, ge=32, le=512, description="side of the network's input, pixels")
     epochs: int = Field(15, ge=1, le=1000)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
     batch_size: int = Field(64, ge=2)
     learning_rate: float = Field(0.05, gt=0, description="peak of the one-cycle schedule")
     momentum: float = Field(0.9, ge=0, lt=1)

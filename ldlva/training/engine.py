@@ -11,7 +11,7 @@ import torch
 
 import ldlva
 from ldlva.datasets import FaceDataset, load_dataset
-from ldlva.errors import MissingPartError
+from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
 from ldlva.training.images import resize_array
 from ldlva.training.methods import METHODS, TrainingSet
@@ -31,7 +31,9 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> None:
         LdlvaError: the data, the settings or the folder do not allow it.
     """
     dataset = load_dataset(config.data, "train", config.filter)
-    if not run.exists():
+    if run.exists():
+        _check_same_data(run, dataset)
+    else:
         run.create(config, run_record(config, dataset))
     training_set = _at_training_size(dataset, config)
     valid = _valid_part(config)
@@ -42,7 +44,6 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> None:
 
 def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
     """What a reader of the run needs besides its configuration."""
-    fingerprint = hashlib.sha256(dataset.labels.tobytes() + "\n".join(dataset.names).encode()).hexdigest()
     compute = Compute.from_config(config)
     source = None
     if METHODS[config.method].needs_valence_arousal:
@@ -51,7 +52,7 @@ def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
             f"({config.teacher_epochs} epochs each) times class coordinates (Russell & Mehrabian 1977)"
         )  # fmt: skip
     return {
-        "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint},
+        "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint(dataset)},
         "valence_arousal_source": source,
         "git_revision": git_revision(),
         "versions": {"ldlva": ldlva.__version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -61,6 +62,21 @@ def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
             "threads": torch.get_num_threads(),
         },
     }
+
+
+def fingerprint(dataset: FaceDataset) -> str:
+    """SHA-256 over names, labels and pixels."""
+    digest = hashlib.sha256("\n".join(dataset.names).encode())
+    digest.update(dataset.labels.tobytes())
+    digest.update(dataset.images.tobytes())
+    return digest.hexdigest()
+
+
+def _check_same_data(run: Run, dataset: FaceDataset) -> None:
+    if run.record().get("data", {}).get("sha256") != fingerprint(dataset):
+        raise TrainingError(
+            f"The images or labels changed since {run.folder} was started. Restore them, or start a new run."
+        )
 
 
 def _at_training_size(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:

@@ -55,7 +55,8 @@ class Predictor:
             digest.update(name.encode())
             digest.update(weights[name].contiguous().numpy().tobytes())
         self.weights_sha256 = digest.hexdigest()
-        self._compute = Compute.from_config(self.config)
+        # float32 whatever the training precision: the numbers then do not depend on the machine that predicts.
+        self._compute = Compute(Compute.from_config(self.config).device, bfloat16=False)
         self._network.to(self._compute.device)
 
     def predict_dataset(self, dataset: FaceDataset) -> Predictions:

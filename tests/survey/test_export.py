@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from ldlva.errors import SurveyError
+from ldlva.survey import export
 from ldlva.survey.export import COLUMNS, export_study
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
@@ -48,7 +51,7 @@ def test_export_never_overwrites(repository: Repository, tmp_path: Path) -> None
     repository.create_study(NewStudy("demo", "Demo"), pictures(1))
     study = repository.study("demo")
     export_study(study, [], tmp_path / "out")
-    with pytest.raises(SurveyError, match="already holds"):
+    with pytest.raises(SurveyError, match="is not empty"):
         export_study(study, [], tmp_path / "out")
 
 
@@ -57,3 +60,20 @@ def test_an_unwritable_folder_is_named(repository: Repository, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(SurveyError, match="could not be written"):
         export_study(repository.study("demo"), [], tmp_path / "file" / "out")
+
+
+def test_a_failed_export_leaves_nothing_and_can_be_repeated(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    study = repository.study("demo")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export.pa_csv, "write_csv", full)
+        with pytest.raises(SurveyError, match="No space left"):
+            export_study(study, [], tmp_path / "out")
+    assert list(tmp_path.glob("*out*")) == []
+    export_study(study, [], tmp_path / "out")

@@ -116,6 +116,19 @@ def test_the_database_itself_refuses_two_current_votes(repository: Repository, d
         )
 
 
+def test_tabs_served_by_different_processes_leave_one_current_vote(repository: Repository, database: Database) -> None:
+    """A database object of its own per thread, as every replica of the web server has."""
+    repository.create_study(STUDY, pictures(10))
+    token = repository.enrol("demo").token
+    replicas = [Database(database.engine.url.render_as_string(hide_password=False)) for _ in range(4)]
+    for image_id in repository.votes(repository.study("demo")).image_ids:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda replica, face=image_id: Repository(replica).vote(token, face, "fear"), replicas))
+    assert vote_count(database, current_only=False) == 10
+    for replica in replicas:
+        replica.close()
+
+
 def test_many_volunteers_at_once_lose_no_vote(repository: Repository, database: Database) -> None:
     repository.create_study(STUDY, pictures(5))
 
@@ -245,7 +258,11 @@ def test_new_weights_drop_a_models_old_predictions(repository: Repository) -> No
     ids = list(repository.votes(study).image_ids)
     repository.store_predictions(MODEL, ids, np.full((2, 7), 1 / 7), np.zeros((2, 4)))
     retrained = replace(MODEL, weights_sha256="b" * 64)
-    repository.store_predictions(retrained, ids[:1], np.eye(7)[:1], np.zeros((1, 4)))
+    with pytest.raises(SurveyError, match=r"'run1' with other weights has predicted demo.*--replace"):
+        repository.store_predictions(retrained, ids[:1], np.eye(7)[:1], np.zeros((1, 4)))
+    [kept] = repository.predictions(study)
+    assert len(kept.image_ids) == 2
+    repository.store_predictions(retrained, ids[:1], np.eye(7)[:1], np.zeros((1, 4)), replace=True)
     [stored] = repository.predictions(study)
     assert stored.image_ids == tuple(ids[:1])
 

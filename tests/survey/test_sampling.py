@@ -66,7 +66,7 @@ def test_a_folder_gives_its_images_and_names_a_damaged_one(tmp_path: Path) -> No
         ("b.png", "image/png", 48),
     ]
     (tmp_path / "c.jpg").write_bytes(png(3)[:200])
-    with pytest.raises(SurveyError, match=r"c\.jpg is not a whole JPEG, PNG or WebP image"):
+    with pytest.raises(SurveyError, match=r"c\.jpg is not a whole JPEG, PNG or WebP picture"):
         folder_images(tmp_path)
 
 

@@ -42,7 +42,8 @@ class LdlvaOptions(Options):
 class Ldlva(Method):
     """See the module.
 
-    Buffers: lambda_hat `[N, 1]`, centers `[C, D]`, bank_features `[N, D]`, bank_probabilities `[N, C]`, bank_filled `[N]`.
+    Buffers: lambda_hat `[N, 1]`, centers `[C, D]`, and the bank: features `[N, D]`, probabilities `[N, C]`,
+    filled `[N]`.
     """
 
     options_type = LdlvaOptions
