@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ldlva.ui import components, session
+from ldlva.ui import components, consent, session
 
 with session.page("Home"):
     st.title("Which emotion do you see?")
@@ -19,10 +19,7 @@ with session.page("Home"):
             st.code("python -m ldlva study create --name my-study --images FOLDER --title 'My study'", language="bash")
     for study in open_studies:
         with st.container(border=True, key=f"card-{study.name}"):
-            st.subheader(study.title)
+            st.subheader(components.plain(study.title))
             if study.description:
                 st.html(f'<div class="muted">{components.paragraphs(study.description)}</div>')
-            minutes = max(1, round(study.faces_shown * 5 / 60))
-            st.html(f'<div class="muted">{study.faces_shown} faces · about {minutes} min · anonymous</div>')
-            if st.button("Take part", key=f"start-{study.name}", type="primary"):
-                st.switch_page("pages/vote.py", query_params={"study": study.name})
+            consent.draw(study, expanded=len(open_studies) == 1)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ldlva.comparison import GRID, HEADLINE, Comparison, score
@@ -38,7 +39,7 @@ def main() -> None:
     try:
         app()
     except LdlvaError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True, markup=True)
+        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -106,7 +107,7 @@ def list_studies(as_json: Json = False) -> None:
     table = Table("Name", "Title", "Status", "Faces", "Volunteers", "Imported raters", "Votes")
     for study in studies:
         counts = (study.images, study.volunteers, study.imported_raters, study.votes)
-        table.add_row(study.name, study.title, study.status, *map(str, counts))
+        table.add_row(study.name, escape(study.title), study.status, *map(str, counts))
     Console().print(table)
 
 
@@ -202,6 +203,10 @@ def train(
 def predict(
     run: Annotated[Path, typer.Option(help="Folder of a finished run.")],
     study: Annotated[str, typer.Option(help="Name of the study.")],
+    name: Annotated[str | None, typer.Option(help="Name of the model on the pages. Default: the run folder's.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Drop what a model of this name with other weights predicted elsewhere.")
+    ] = False,
 ) -> None:
     """Predict a study's images with a trained model and store predictions and features in the database."""
     from ldlva.training.predict import Predictor
@@ -213,17 +218,16 @@ def predict(
     images = repository.images(summary)
     predictions = predictor.predict_files([(name, content) for _, name, content in images])
     model = NewModel(
-        name=predictor.name,
+        name=name or predictor.name,
         method=predictor.config.method,
         backbone=predictor.config.backbone,
         labels=EMOTION_NAMES,
         weights_sha256=predictor.weights_sha256,
         details=predictor.record,
     )
-    repository.store_predictions(
-        model, [image_id for image_id, _, _ in images], predictions.probabilities, predictions.features
-    )
-    print(f"Stored predictions of {predictor.name} for {len(images)} faces of {study!r}.")
+    image_ids = [image_id for image_id, _, _ in images]
+    repository.store_predictions(model, image_ids, predictions.probabilities, predictions.features, replace)
+    print(f"Stored predictions of {model.name} for {len(images)} faces of {study!r}.")
 
 
 @app.command()
@@ -252,7 +256,7 @@ def evaluate(
         _print_json(result)
         return
     table = Table(
-        "Measure", "Value", title=f"{run.name} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}"
+        "Measure", "Value", title=f"{run.resolve().name} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}"
     )
     table.add_row("accuracy", f"{result['accuracy']:.4f}")
     for epsilon, value in result["jeffreys"].items():
@@ -288,7 +292,7 @@ def _print_comparison(comparison: Comparison, study: str) -> None:
     for model in comparison.models:
         headline = model.estimates[HEADLINE]
         table.add_row(
-            model.name,
+            escape(model.name),
             *(f"{model.estimates[key].mean:.2f}" for key in GRID),
             f"{headline.low:.2f}–{headline.high:.2f}",
             *(f"{model.estimates[key].mean:.3f}" for key in companions),
@@ -300,7 +304,7 @@ def _print_comparison(comparison: Comparison, study: str) -> None:
         table.add_row(floor.name, *grid, "", *(f"{floor.values[key]:.3f}" for key in companions), "")
     console.print(table)
     for sentence in comparison.verdict():
-        console.print(sentence)
+        console.print(escape(sentence))
 
 
 def _parse_options(pairs: list[str]) -> dict[str, Any]:

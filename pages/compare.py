@@ -58,4 +58,4 @@ with session.page("Compare", layout="wide"):
             key=f"face-{row}",
             alt=f"Votes and predictions for {compared.votes.image_names[row]}",
         )
-        bars.caption(compare.divergences(report, position))
+        bars.caption(components.plain(compare.divergences(report, position)))

@@ -13,22 +13,23 @@ with session.page("Results", layout="wide"):
         st.stop()
     votes = session.votes(study)
     st.html(components.stats(results.key_figures(study, votes)))
-    if not votes.counts.any():
+    if study.votes == 0:
         st.info(
-            f"No votes yet. Share the study's link: it ends in /vote?study={study.name}", icon=":material/how_to_vote:"
+            f"No votes yet. Share the study's link: it ends in {results.link(study)}", icon=":material/how_to_vote:"
         )
         st.stop()
     if study.imported_raters:
         st.html(f'<p class="muted">{results.import_note(study)}</p>')
 
     st.header("All faces together")
-    st.plotly_chart(
-        figures.overall_distribution(votes.labels, votes.counts.sum(axis=0).tolist()),
-        config={"displayModeBar": False},
-        theme=None,
-        key="overall",
-        alt="Votes per emotion over all faces",
-    )
+    if votes.counts.any():
+        st.plotly_chart(
+            figures.overall_distribution(votes.labels, votes.counts.sum(axis=0).tolist()),
+            config={"displayModeBar": False},
+            theme=None,
+            key="overall",
+            alt="Votes per emotion over all faces",
+        )
     if votes.none_counts.any():
         st.caption(f"{votes.none_counts.sum()} more votes said “none of these”; they are in no distribution.")
     st.header("Face by face")

@@ -38,6 +38,14 @@ def golden_folder() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def ferplus_folder() -> Path:
+    """The real FER+ files; `LDLVA_FERPLUS` names another place."""
+    folder = Path(os.environ.get("LDLVA_FERPLUS", Path.home() / ".cache" / "ldlva")) / "FERPlus"
+    need(folder.is_dir(), f"FER+ at {folder}")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test may touch the developer's own database."""

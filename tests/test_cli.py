@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ldlva import cli
+from ldlva.settings import settings
 from tests.conftest import FerPlusMaker, png
 
 
@@ -104,6 +105,8 @@ def test_a_study_from_a_folder(
         (["train", "--out", "/tmp/x", "--data", "ferplus:/nowhere"], "/nowhere is not a folder"),
         (["train", "--out", "/tmp/x", "--data", "a:b", "--method", "magic"], "Unknown method 'magic'"),
         (["train", "--out", "/tmp/x", "--data", "a:b", "--set", "k"], "--set takes NAME=VALUE"),
+        (["train", "--out", "/tmp/x", "--data", "a:b", "--seed", str(2**70)], "seed: Input should be less than"),
+        (["study", "create", "--name", "x", "--images", "/a[/x]b"], "/a[/x]b is not a folder"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_1(
@@ -139,6 +142,38 @@ def test_an_existing_run_is_neither_overwritten_nor_resumed_with_other_settings(
     assert "these differ: epochs" in capsys.readouterr().err.replace("\n", " ")
     assert run(monkeypatch, "train", "--out", out, "--resume") == 0
     assert "finished already" in capsys.readouterr().out
+
+
+def test_titles_and_advice_are_shown_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(png(1))
+    create = ["study", "create", "--name", "x", "--images", str(tmp_path), "--title", "Anger [/] faces"]
+    assert run(monkeypatch, *create) == 0
+    assert run(monkeypatch, "study", "list") == 0
+    assert "Anger [/]" in capsys.readouterr().out
+    monkeypatch.setenv("LDLVA_DATABASE_URL", "postgresql://u@h:port/x")
+    settings.cache_clear()
+    assert run(monkeypatch, "study", "list") == 1
+    assert "'psycopg[binary]'" in capsys.readouterr().err
+
+
+def test_a_run_resumes_with_the_options_it_was_started_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, make_ferplus: FerPlusMaker
+) -> None:
+    out, root = tmp_path / "run", make_ferplus()
+    train = ["train", "--out", str(out), "--data", f"ferplus:{root}", "--method", "ldlva", "--set", "neighbor_count=3"]
+    quick = ["--epochs", "2", "--image-size", "32", "--batch-size", "7", "--threads", "1", "--teacher-epochs", "1"]
+    assert run(monkeypatch, *train, *quick) == 0
+    (out / "model.safetensors").unlink()
+    assert run(monkeypatch, *train, *quick, "--resume") == 0
+    assert run(monkeypatch, "train", "--out", str(out), "--set", "neighbor_count=4", "--resume") == 1
+    assert "these differ: options" in capsys.readouterr().err.replace("\n", " ")
+
+    (out / "model.safetensors").unlink()
+    (root / "FER2013Train" / "fer0000000.png").write_bytes(png(999))
+    assert run(monkeypatch, "train", "--out", str(out), "--resume") == 1
+    assert "images or labels changed" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_every_command_and_option_is_documented() -> None:

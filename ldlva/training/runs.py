@@ -39,7 +39,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        return self.folder.resolve().name
 
     def exists(self) -> bool:
         """Whether a run was started here."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from ldlva.comparison import GRID, HEADLINE, Comparison
 from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, emotion
 from ldlva.inference import Estimate
+
+
+def plain(text: str) -> str:
+    """Text that Streamlit's Markdown shows as it is: no link, picture, colour or formula comes from outside."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def data_url(content: bytes, media_type: str) -> str:
@@ -25,7 +31,8 @@ def progress(done: int, total: int) -> str:
     """How far a volunteer is, as a bar and in words."""
     share = 100 * done / total if total else 100
     return (
-        f'<div class="progress-text"><span>Face {min(done + 1, total)} of {total}</span><span>{done} done</span></div>'
+        f'<div class="progress-text" role="status"><span>Face {min(done + 1, total)} of {total}</span>'
+        f"<span>{done} done</span></div>"
         f'<div class="progress" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="{total}" '
         f'aria-valuenow="{done}"><div style="width:{share:.1f}%"></div></div>'
     )
@@ -103,12 +110,12 @@ def comparison_table(comparison: Comparison) -> str:
     for floor in comparison.floors:
         cells = "".join(f"<td{_headline(key)}>{floor.values[key]:.2f}</td>" for key in GRID)
         companions = "".join(f"<td>{floor.values[key]:.3f}</td>" for key in ("soft_cross_entropy", "js"))
-        name = f'<td title="{escape(floor.meaning)}">{escape(floor.name)}</td>'
-        body += f'<tr class="floor">{name}{cells}{companions}<td></td></tr>'
+        body += f'<tr class="floor"><td>{escape(floor.name)}</td>{cells}{companions}<td></td></tr>'
+    meanings = "; ".join(f"<b>{escape(floor.name)}</b> {escape(floor.meaning)}" for floor in comparison.floors)
     return (
-        '<div class="table-wrap"><table class="figures"><thead><tr><th></th>'
+        '<div class="table-wrap" tabindex="0"><table class="figures"><thead><tr><th></th>'
         f"{head}<th>Soft cross-entropy</th><th>Jensen-Shannon</th><th>Accuracy</th></tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
+        f'<tbody>{body}</tbody></table></div><p class="muted">Reference rows: {meanings}.</p>'
     )
 
 

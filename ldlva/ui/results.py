@@ -27,8 +27,13 @@ def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]
         *people,
         (str(study.votes), "votes"),
         ("–" if alpha is None else f"{alpha:.2f}", "Krippendorff's α"),
-        ("–" if np.isnan(agreement).all() else f"{np.nanmean(agreement):.0%}", "pairs of votes that agree"),
+        ("–" if np.isnan(agreement).all() else f"{np.nanmean(agreement):.0%}", "two raters agree (mean over faces)"),
     ]
+
+
+def link(study: StudySummary) -> str:
+    """Where volunteers go, as it may be shown in Markdown."""
+    return components.plain(f"/vote?study={study.name}")
 
 
 def import_note(study: StudySummary) -> str:

@@ -15,7 +15,7 @@ from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
-from ldlva.ui import style
+from ldlva.ui import components, style
 
 GC_INTERVAL_SECONDS = 30
 
@@ -31,7 +31,7 @@ def page(title: str, *, menu: bool = True, layout: Literal["centered", "wide"] =
     try:
         yield
     except LdlvaError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(components.plain(str(error)), icon=":material/error:")
 
 
 @st.cache_resource(show_spinner=False)
@@ -71,7 +71,7 @@ def choose_study() -> StudySummary | None:
         "Study",
         names,
         index=names.index(wanted) if wanted else 0,
-        format_func=lambda name: studies[name].title,
+        format_func=lambda name: components.plain(studies[name].title),
         key="study",
     )
     if chosen != wanted:

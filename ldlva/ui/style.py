@@ -25,10 +25,11 @@ def apply() -> None:
 
 
 def menu(current: str) -> None:
-    """Brand and page links, the current page marked."""
+    """Brand and page links, the current page marked; the chosen study goes along."""
+    study = st.query_params.get("study")
     with st.container(key="menu", horizontal=True, vertical_alignment="center", gap="small"):
         st.html('<div class="brand">LDLVA</div>', width="content")
         for path, label in MENU:
             key = f"menu-current-{label}" if label == current else f"menu-{label}"
             with st.container(key=key, width="content"):
-                st.page_link(path, label=label)
+                st.page_link(path, label=label, query_params={"study": study} if study and label != "Home" else None)

@@ -35,7 +35,7 @@ def repository(database_url: str) -> Iterator[Repository]:
     database = Database(database_url)
     database.prepare()
     found = Repository(database)
-    for name in ("keyboard", "double", "phone"):
+    for name in ("keyboard", "double", "held", "phone"):
         found.create_study(NewStudy(name, f"Study {name}", f"For the {name} test."), pictures(FACES))
     yield found
     database.close()
@@ -109,10 +109,8 @@ def on_face(page: Page, number: int) -> None:
 def test_a_volunteer_votes_through_a_study_by_keyboard(page: Page, repository: Repository) -> None:
     page.goto("/")
     expect(page.get_by_role("heading", name="Which emotion do you see?")).to_be_visible()
-    page.locator(".st-key-card-keyboard").get_by_role("button", name="Take part").click()
-    expect(page.get_by_role("heading", name="Study keyboard")).to_be_visible()
     assert repository.study("keyboard").volunteers == 0
-    page.get_by_role("button", name="I agree, start").click()
+    page.locator(".st-key-card-keyboard").get_by_role("button", name="I agree, start").click()
 
     on_face(page, 1)
     page.keyboard.press("5")  # fear
@@ -156,6 +154,37 @@ def test_a_double_click_makes_one_vote(page: Page, repository: Repository) -> No
     page.get_by_role("button", name="Happiness").dblclick()
     on_face(page, 2)
     assert [row["choice"] for row in repository.vote_rows(repository.study("double"))] == ["happiness"]
+
+
+def test_a_held_key_is_one_press_and_focus_stays(page: Page, repository: Repository) -> None:
+    page.goto("/vote?study=held")
+    page.get_by_role("button", name="I agree, start").click()
+    on_face(page, 1)
+    for _ in range(40):  # the browser marks every press after the first as a repeat
+        page.keyboard.down("2")
+        page.wait_for_timeout(33)
+    page.keyboard.up("2")
+    on_face(page, 2)
+    assert [row["choice"] for row in repository.vote_rows(repository.study("held"))] == ["happiness"]
+
+    page.get_by_role("button", name="Sadness").focus()
+    page.keyboard.press("Enter")
+    on_face(page, 3)
+    expect(page.get_by_role("button", name="Sadness")).to_be_focused()
+    for _ in range(40):
+        page.keyboard.down("Backspace")
+        page.wait_for_timeout(33)
+    page.keyboard.up("Backspace")
+    on_face(page, 2)
+    assert repository.study("held").votes == 1
+
+
+def test_a_crafted_link_neither_fetches_nor_links_elsewhere(page: Page) -> None:
+    """The fixture fails on any request to another host."""
+    for path in ("results", "compare", "vote"):
+        page.goto(f"/{path}?study=![x](https://evil.example/p.png)%20[click](https://evil.example)")
+        expect(page.get_by_text("There is no study named")).to_be_visible()
+        expect(page.locator("a[href^='https://evil'], img[src*=evil]")).to_have_count(0)
 
 
 def test_on_a_phone_everything_fits_and_taps_work(browser: Browser, server: str, repository: Repository) -> None:

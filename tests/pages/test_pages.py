@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ldlva.emotions import EMOTION_NAMES
+from ldlva.errors import DatabaseError
 from ldlva.settings import settings
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository
@@ -38,6 +40,11 @@ def open_page(name: str, **query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def message(element: Any) -> str:
+    """A message as it reads, without the backslashes that keep Markdown away."""
+    return str(element.value).replace("\\", "")
 
 
 def html(app: AppTest) -> str:
@@ -68,25 +75,26 @@ def test_home_lists_open_studies_only(sqlite_repository: Repository) -> None:
     assert titles(app) == ["Which emotion do you see?"]
     assert [heading.value for heading in app.subheader] == ["Open faces"]
     assert "3 faces" in html(app)
-    assert app.button(key="start-a").label == "Take part"
+    assert app.button(key="agree-a").label == "I agree, start"
+    assert "voluntary and anonymous" in html(app)
 
 
 def test_home_without_studies_tells_a_researcher_how_to_make_one() -> None:
     app = open_page("app")
-    assert "No study is open" in app.info[0].value
+    assert "No study is open" in message(app.info[0])
     assert "python -m ldlva study create" in app.code[0].value
 
 
 @pytest.mark.parametrize("page", ["results", "compare"])
 def test_result_pages_without_studies_say_so(page: str) -> None:
-    assert "no studies yet" in open_page(page).info[0].value
+    assert "no studies yet" in message(open_page(page).info[0])
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_unknown_study_is_named_with_the_known_ones(page: str, sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
     app = open_page(page, study="nope")
-    assert "There is no study named 'nope'. Studies: demo." in app.error[0].value
+    assert "There is no study named 'nope'. Studies: demo." in message(app.error[0])
 
 
 @pytest.mark.parametrize("page", ["app", *PAGES])
@@ -96,7 +104,7 @@ def test_a_database_that_cannot_be_opened_is_a_message_not_a_traceback(
     monkeypatch.setenv("LDLVA_DATABASE_URL", "sqlite:////proc/nowhere/x.db")
     settings.cache_clear()
     app = open_page(page, study="demo")
-    assert "cannot be opened" in app.error[0].value
+    assert "cannot be opened" in message(app.error[0])
 
 
 def test_results_show_votes_per_face_and_agreement(sqlite_repository: Repository) -> None:
@@ -114,7 +122,7 @@ def test_results_show_votes_per_face_and_agreement(sqlite_repository: Repository
 
 def test_results_without_votes_give_the_link_to_share(sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
-    assert "/vote?study=demo" in open_page("results").info[0].value
+    assert "/vote?study=demo" in message(open_page("results").info[0])
 
 
 def test_a_large_study_is_shown_page_by_page(sqlite_repository: Repository) -> None:
@@ -142,7 +150,14 @@ def test_compare_ranks_models_with_the_constant_beside_the_number(sqlite_reposit
 def test_compare_without_predictions_gives_the_command(sqlite_repository: Repository) -> None:
     votes = [NewVote(0, "face00.png", "fear", "fear")]
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1), votes)
-    assert "python -m ldlva predict" in open_page("compare").error[0].value
+    assert "python -m ldlva predict" in message(open_page("compare").error[0])
+
+
+def test_links_and_titles_cannot_inject_markdown(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Cost: $5 and $10 :red[!]"), pictures(1))
+    shown = open_page("results", study="![x](https://evil.example/p.png)").error[0].value
+    assert "![x](https" not in shown
+    assert open_page("app").subheader[0].value == r"Cost\: \$5 and \$10 \:red\[\!\]"
 
 
 def test_file_names_cannot_inject_markup(sqlite_repository: Repository) -> None:
@@ -157,15 +172,20 @@ def test_file_names_cannot_inject_markup(sqlite_repository: Repository) -> None:
 
 def start_voting(name: str = "demo") -> AppTest:
     app = open_page("vote", study=name)
-    app.button(key="agree").click().run()
+    app.button(key=f"agree-{name}").click().run()
     return app
 
 
 def choose(app: AppTest, choice: str) -> None:
     """Press a choice after a human pause."""
-    time.sleep(ballot.MINIMUM_RESPONSE_SECONDS)
-    [key] = [button.key for button in app.button if button.key and button.key.endswith(f"-{choice}")]
-    app.button(key=key).click().run()
+    time.sleep(ballot.QUIET_SECONDS)
+    app.button(key=f"choose-{choice}").click().run()
+    assert not app.exception
+
+
+def undo(app: AppTest) -> None:
+    time.sleep(ballot.QUIET_SECONDS)
+    app.button(key="undo-button").click().run()
     assert not app.exception
 
 
@@ -174,7 +194,7 @@ def test_nothing_is_stored_before_consent(sqlite_repository: Repository) -> None
     app = open_page("vote", study="demo")
     assert "Agree &lt;b&gt;freely&lt;/b&gt;." in html(app)
     assert sqlite_repository.study("demo").volunteers == 0
-    app.button(key="agree").click().run()
+    app.button(key="agree-demo").click().run()
     assert sqlite_repository.study("demo").volunteers == 1
 
 
@@ -185,7 +205,7 @@ def test_a_volunteer_votes_undoes_and_finishes(sqlite_repository: Repository) ->
     assert app.button(key="undo-button").disabled
     choose(app, "fear")
     assert "Face 2 of 2" in html(app)
-    app.button(key="undo-button").click().run()
+    undo(app)
     assert "Face 1 of 2" in html(app)
     choose(app, "anger")
     choose(app, "none")
@@ -210,9 +230,8 @@ def test_a_click_right_after_a_new_face_is_taken_for_a_double_click(
 ) -> None:
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(3))
     app = start_voting()
-    monkeypatch.setattr(ballot, "MINIMUM_RESPONSE_SECONDS", 3600)
-    [key] = [button.key for button in app.button if button.key and button.key.endswith("-fear")]
-    app.button(key=key).click().run()
+    monkeypatch.setattr(ballot, "QUIET_SECONDS", 3600)
+    app.button(key="choose-fear").click().run()
     assert "Face 1 of 3" in html(app)
     assert sqlite_repository.study("demo").votes == 0
 
@@ -230,7 +249,7 @@ def test_two_tabs_on_the_same_face_make_one_vote(sqlite_repository: Repository) 
 
 def test_a_tampered_resume_link_is_a_message(sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
-    assert "link is not valid" in open_page("vote", v="tampered").error[0].value
+    assert "link is not valid" in message(open_page("vote", v="tampered").error[0])
 
 
 def test_a_study_paused_meanwhile_stops_politely_and_loses_nothing(sqlite_repository: Repository) -> None:
@@ -239,16 +258,37 @@ def test_a_study_paused_meanwhile_stops_politely_and_loses_nothing(sqlite_reposi
     choose(app, "fear")
     sqlite_repository.set_study_status("demo", "paused")
     choose(app, "anger")
-    assert "paused. Your 1 choices are stored" in app.info[0].value
+    assert "paused. Your 1 choice is stored" in message(app.info[0])
     assert sqlite_repository.study("demo").votes == 1
+
+
+def test_a_failed_undo_on_the_last_page_says_so(sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    app = start_voting()
+    choose(app, "fear")
+
+    def busy(*_: Any) -> None:
+        raise DatabaseError("The database is busy.")
+
+    monkeypatch.setattr(Repository, "undo", busy)
+    undo(app)
+    assert "The database is busy." in message(app.error[0])
+
+
+def test_a_study_where_everybody_said_none_of_these(sqlite_repository: Repository) -> None:
+    votes = [NewVote(r, "face00.png", "none", "contempt") for r in range(3)]
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1), votes)
+    app = open_page("results")
+    assert "None of these 3" in html(app)
+    assert not app.get("plotly_chart")
 
 
 def test_a_closed_study_takes_no_new_volunteers(sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("demo", "Demo", status="closed"), pictures(1))
     app = open_page("vote", study="demo")
-    assert "closed and takes no new volunteers" in app.info[0].value
+    assert "closed and takes no new volunteers" in message(app.info[0])
     assert not app.button
 
 
 def test_the_bare_vote_page_points_home() -> None:
-    assert "Open the link you were sent" in open_page("vote").info[0].value
+    assert "Open the link you were sent" in message(open_page("vote").info[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def test_a_locked_database_says_so_and_stores_nothing(tmp_path: Path, monkeypatc
     assert repository.studies() == []
 
 
+def test_waiting_in_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 50)
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    database.prepare()
+    with database.write(), ThreadPoolExecutor(1) as pool:
+        attempt = pool.submit(Repository(database).create_study, NewStudy("a", "A"), pictures(1))
+        with pytest.raises(DatabaseError, match=r"busy.*Nothing was stored"):
+            attempt.result(timeout=10)
+
+
 def test_a_read_only_database_can_be_read_and_says_why_it_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     database = Database(f"sqlite:///{path}")
@@ -111,7 +122,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         Database(f"sqlite:///{tmp_path / 'file' / 'x.db'}").prepare()
 
 
-@pytest.mark.parametrize("url", ["nonsense", "oracle://x", "nosuch://x"])
+@pytest.mark.parametrize("url", ["nonsense", "oracle://x", "nosuch://x", "postgresql://u@h:port/x"])
 def test_an_unusable_url_is_explained(url: str) -> None:
     with pytest.raises(DatabaseError, match="LDLVA_DATABASE_URL cannot be used"):
         Database(url)

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from ldlva.errors import SurveyError
-from ldlva.survey import export
 from ldlva.survey.export import COLUMNS, export_study
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
@@ -72,7 +71,7 @@ def test_a_failed_export_leaves_nothing_and_can_be_repeated(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(export.pa_csv, "write_csv", full)
+        patch.setattr("pyarrow.csv.write_csv", full)
         with pytest.raises(SurveyError, match="No space left"):
             export_study(study, [], tmp_path / "out")
     assert list(tmp_path.glob("*out*")) == []

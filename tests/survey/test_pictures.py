@@ -15,7 +15,7 @@ ORIENTATION, MAKER = 0x0112, 0x010F
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
     content = io.BytesIO()
-    image.save(content, form, **options)  # type: ignore[arg-type]
+    image.save(content, form, **options)
     return content.getvalue()
 
 

@@ -145,7 +145,7 @@ class Ldlva(Method):
         missing = (~self.bank_filled).nonzero().flatten()
         was_training = self.network.training
         self.network.eval()
-        for rows in missing.split(256):
+        for rows in torch.split(missing, 256):
             images = to_input(self._images[rows.cpu().numpy()]).to(rows.device)
             logits, features = self.network(images)
             self._store(rows, features, torch.softmax(logits, dim=1))
