@@ -21,7 +21,8 @@ from ldlva.survey.comparing import compare_study
 from ldlva.survey.export import export_study
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewModel, NewStudy
-from ldlva.survey.sampling import ferplus_study, folder_images
+from ldlva.survey.sampling import ferplus_study
+from ldlva.survey.uploads import read_upload
 
 # Anything heavier (torch) is imported inside the command that needs it: `study list` must not wait for it.
 
@@ -53,13 +54,13 @@ def prepare_database() -> None:
 @study_app.command("create")
 def create_study(
     name: Annotated[str, typer.Option(help="Short name used in links: a-z, 0-9, - and _.")],
-    images: Annotated[Path, typer.Option(help="Folder of JPEG, PNG or WebP faces.")],
+    images: Annotated[Path, typer.Option(help="Folder, ZIP archive or file: JPEG, PNG or WebP.")],
     title: Annotated[str | None, typer.Option(help="What volunteers read.")] = None,
     description: Annotated[str, typer.Option(help="One or two sentences for volunteers.")] = "",
     faces_per_volunteer: Annotated[int | None, typer.Option(help="Default: every face.")] = None,
     consent: Annotated[Path | None, typer.Option(help="Text file with your consent text.")] = None,
 ) -> None:
-    """Put up a study of your own images; it is open at once."""
+    """Put up a study of your own images; it is open at once. Files that cannot be used are named, the others kept."""
     settings: dict[str, Any] = {}
     if consent is not None:
         try:
@@ -74,9 +75,11 @@ def create_study(
         origin={"source": "folder"},
         **settings,
     )
-    faces = folder_images(images)
-    open_repository().create_study(study, faces)
-    print(f"Study {name!r} with {len(faces)} faces is open. Its link ends in /vote?study={name}")
+    upload = read_upload(images)
+    open_repository().create_study(study, upload.images)
+    for refusal in upload.refused:
+        print(f"Left out: {refusal.name} {refusal.reason}", file=sys.stderr)
+    print(f"Study {name!r} with {len(upload.images)} faces is open. Its link ends in /vote?study={name}")
 
 
 @study_app.command("import-ferplus")
@@ -279,7 +282,8 @@ def compare(study: Annotated[str, typer.Option(help="Name of the study.")], as_j
 
 
 def _print_comparison(comparison: Comparison, study: str) -> None:
-    console = Console()
+    # A cut-off number is worse than a wrapped line.
+    console = Console(width=max(Console().width, 100))
     table = Table(
         title=f"Mean Jeffreys divergence from people, {len(comparison.rows)} faces of {study}",
         box=SIMPLE,

@@ -255,12 +255,7 @@ def _sentence(difference: Difference, n: int) -> str:
             f"Whether {closer} or {farther} is closer to people depends on the zero-handling constant: "
             "this data gives no ranking of the two."
         )
+    ranked = f"{closer} is closer to people than {farther} at every zero-handling constant"
     if not difference.robust:
-        return (
-            f"{closer} is closer to people than {farther} at every zero-handling constant, but with {n} images a "
-            "95% interval includes no difference: not settled."
-        )
-    return (
-        f"{closer} is closer to people than {farther} at every zero-handling constant, and every 95% interval "
-        "excludes no difference: the ranking is robust."
-    )
+        return f"{ranked}, but with {n} images a 95% interval of the difference includes zero: not settled."
+    return f"{ranked}, and no 95% interval of the difference includes zero: the ranking is robust."

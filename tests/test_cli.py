@@ -64,6 +64,7 @@ def test_a_study_from_a_folder(
     folder.mkdir()
     for i in range(3):
         (folder / f"{i}.png").write_bytes(png(i))
+    (folder / "notes.txt").write_text("not a picture")
     consent = tmp_path / "v2.txt"
     consent.write_text("Please take part.")
     create = [
@@ -79,7 +80,9 @@ def test_a_study_from_a_folder(
         str(consent),
     ]
     assert run(monkeypatch, *create) == 0
-    assert "/vote?study=mine" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "/vote?study=mine" in shown.out
+    assert "Left out: notes.txt is not a whole JPEG, PNG or WebP picture" in shown.err
     assert run(monkeypatch, "study", "status", "mine", "paused") == 0
     capsys.readouterr()
     assert run(monkeypatch, "study", "list", "--json") == 0
@@ -96,7 +99,7 @@ def test_a_study_from_a_folder(
         (["study", "status", "nope", "open"], "no study named 'nope'"),
         (["study", "import-ferplus", "--root", "/nowhere", "--name", "x"], "/nowhere is not a folder"),
         (["study", "import-ferplus", "--root", "/", "--split", "dev", "--name", "x"], "Unknown split 'dev'"),
-        (["study", "create", "--name", "x", "--images", "/nowhere"], "/nowhere is not a folder"),
+        (["study", "create", "--name", "x", "--images", "/nowhere"], "/nowhere is neither a folder nor a file"),
         (["compare", "--study", "nope"], "no study named 'nope'"),
         (["predict", "--run", "/nowhere", "--study", "nope"], "no study named 'nope'"),
         (["evaluate", "--run", "/nowhere", "--data", "x:y"], "Unknown data set 'x:y'"),
@@ -106,7 +109,7 @@ def test_a_study_from_a_folder(
         (["train", "--out", "/tmp/x", "--data", "a:b", "--method", "magic"], "Unknown method 'magic'"),
         (["train", "--out", "/tmp/x", "--data", "a:b", "--set", "k"], "--set takes NAME=VALUE"),
         (["train", "--out", "/tmp/x", "--data", "a:b", "--seed", str(2**70)], "seed: Input should be less than"),
-        (["study", "create", "--name", "x", "--images", "/a[/x]b"], "/a[/x]b is not a folder"),
+        (["study", "create", "--name", "x", "--images", "/a[/x]b"], "/a[/x]b is neither a folder"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_1(

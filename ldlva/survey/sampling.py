@@ -1,4 +1,4 @@
-"""New studies from data sets and folders."""
+"""New studies from data sets."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from ldlva.emotions import EMOTION_NAMES, NONE_OF_THESE
 from ldlva.errors import DatasetError, SurveyError
 from ldlva.survey.pictures import read_picture
 from ldlva.survey.records import NewImage, NewStudy, NewVote
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def balanced_order(labels: IntArray, seed: int) -> IntArray:
@@ -82,17 +80,3 @@ def ferplus_study(
         origin={"source": "ferplus", "split": split, "filter": "argmax", "seed": seed},
     )
     return study, new_images, new_votes
-
-
-def folder_images(folder: Path) -> list[NewImage]:
-    """Every JPEG, PNG and WebP file directly in a folder, by name.
-
-    Raises:
-        SurveyError: no such folder, no image in it, or an unreadable image.
-    """
-    if not folder.is_dir():
-        raise SurveyError(f"{folder} is not a folder.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    if not paths:
-        raise SurveyError(f"{folder} holds no image ({', '.join(_SUFFIXES)}).")
-    return [read_picture(path) for path in paths]

@@ -71,7 +71,7 @@ def choose_study() -> StudySummary | None:
         "Study",
         names,
         index=names.index(wanted) if wanted else 0,
-        format_func=lambda name: components.plain(studies[name].title),
+        format_func=lambda name: studies[name].title,
         key="study",
     )
     if chosen != wanted:

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import SurveyError
-from ldlva.survey.sampling import balanced_order, ferplus_study, folder_images
-from tests.conftest import VOTES, FerPlusMaker, png
+from ldlva.survey.sampling import balanced_order, ferplus_study
+from tests.conftest import VOTES, FerPlusMaker
 
 
 def test_every_prefix_is_balanced_over_labels() -> None:
@@ -54,24 +53,3 @@ def test_the_same_face_twice_is_drawn_once(make_ferplus: FerPlusMaker) -> None:
     (folder / names[1]).write_bytes((folder / names[0]).read_bytes())
     with pytest.raises(SurveyError, match="only 13 different"):
         ferplus_study(root, "valid", 14, 0, "x")
-
-
-def test_a_folder_gives_its_images_and_names_a_damaged_one(tmp_path: Path) -> None:
-    (tmp_path / "b.png").write_bytes(png(1))
-    (tmp_path / "a.PNG").write_bytes(png(2))
-    (tmp_path / "notes.txt").write_text("x")
-    images = folder_images(tmp_path)
-    assert [(image.name, image.media_type, image.width) for image in images] == [
-        ("a.PNG", "image/png", 48),
-        ("b.png", "image/png", 48),
-    ]
-    (tmp_path / "c.jpg").write_bytes(png(3)[:200])
-    with pytest.raises(SurveyError, match=r"c\.jpg is not a whole JPEG, PNG or WebP picture"):
-        folder_images(tmp_path)
-
-
-def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SurveyError, match="holds no image"):
-        folder_images(tmp_path)
-    with pytest.raises(SurveyError, match="is not a folder"):
-        folder_images(tmp_path / "nowhere")
