@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -18,21 +18,39 @@ from ldlva.datasets import check_split, load_dataset
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.survey.comparing import compare_study
+from ldlva.survey.demo import DEMO, create_demo_study
 from ldlva.survey.export import export_study
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewModel, NewStudy
 from ldlva.survey.sampling import ferplus_study
 from ldlva.survey.uploads import read_upload
 
+CARDS = {
+    "ferplus": {
+        "limits": "Trained on small grey faces found by web search in 2013 (FER2013). Coloured pictures are made grey. "
+        "Faces of other ages, places, poses or picture quality may be read worse. Not for judging single people.",
+        "licence": "Weights may be used for research. FER+ labels are MIT licensed (Microsoft); the rights in the "
+        "FER2013 images are unclear, and no image is part of this product.",
+    }
+}
+"""What the card of a model trained on a data set says besides its metrics."""
+
+if TYPE_CHECKING:
+    from ldlva.training.runs import Run
+
 # Anything heavier (torch) is imported inside the command that needs it: `study list` must not wait for it.
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 study_app = typer.Typer(no_args_is_help=True, help="Create, list, open, close and export studies.")
+models_app = typer.Typer(no_args_is_help=True, help="The models that come with the product.")
 database_app = typer.Typer(no_args_is_help=True, help="The survey database.")
 app.add_typer(study_app, name="study")
+app.add_typer(models_app, name="models")
 app.add_typer(database_app, name="db")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+RunFolder = Annotated[Path | None, typer.Option(help="Folder of a finished run.")]
+ModelName = Annotated[str | None, typer.Option(help="A shipped model, instead of --run; see `models list`.")]
 
 
 def main() -> None:
@@ -94,6 +112,15 @@ def import_ferplus(
     study, faces, votes = ferplus_study(root.expanduser(), check_split(split), images, seed, name)
     open_repository().create_study(study, faces, votes)
     print(f"Study {name!r}: {len(faces)} faces, {len(votes)} votes.")
+
+
+@study_app.command("create-demo")
+def create_demo() -> None:
+    """Put up the demo study of built-in faces, if the database does not have it yet."""
+    repository = open_repository()
+    if DEMO.name not in [study.name for study in repository.studies()]:
+        create_demo_study(repository)
+    print(f"The demo study is there. Its link ends in /vote?study={DEMO.name}")
 
 
 @study_app.command("list")
@@ -204,8 +231,9 @@ def train(
 
 @app.command()
 def predict(
-    run: Annotated[Path, typer.Option(help="Folder of a finished run.")],
     study: Annotated[str, typer.Option(help="Name of the study.")],
+    run: RunFolder = None,
+    model: ModelName = None,
     name: Annotated[str | None, typer.Option(help="Name of the model on the pages. Default: the run folder's.")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Drop what a model of this name with other weights predicted elsewhere.")
@@ -213,14 +241,13 @@ def predict(
 ) -> None:
     """Predict a study's images with a trained model and store predictions and features in the database."""
     from ldlva.training.predict import Predictor
-    from ldlva.training.runs import Run
 
     repository = open_repository()
     summary = repository.study(study)
-    predictor = Predictor(Run(run))
+    predictor = Predictor(_chosen_run(run, model))
     images = repository.images(summary)
     predictions = predictor.predict_files([(name, content) for _, name, content in images])
-    model = NewModel(
+    identity = NewModel(
         name=name or predictor.name,
         method=predictor.config.method,
         backbone=predictor.config.backbone,
@@ -229,26 +256,27 @@ def predict(
         details=predictor.record,
     )
     image_ids = [image_id for image_id, _, _ in images]
-    repository.store_predictions(model, image_ids, predictions.probabilities, predictions.features, replace)
-    print(f"Stored predictions of {model.name} for {len(images)} faces of {study!r}.")
+    repository.store_predictions(identity, image_ids, predictions.probabilities, predictions.features, replace)
+    print(f"Stored predictions of {identity.name} for {len(images)} faces of {study!r}.")
 
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Option(help="Folder of a finished run.")],
     data: Annotated[str, typer.Option(help="Data set with votes, as NAME:FOLDER.")],
+    run: RunFolder = None,
+    model: ModelName = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
     label_filter: Annotated[str, typer.Option("--filter", help="argmax or majority.")] = "argmax",
     as_json: Json = False,
 ) -> None:
     """Score a model against the votes of a data set: means over faces, natural logarithms."""
     from ldlva.training.predict import Predictor
-    from ldlva.training.runs import Run
 
+    chosen = _chosen_run(run, model)
     dataset = load_dataset(data, split, label_filter)
     if dataset.vote_counts is None:
         raise LdlvaError(f"{data} has no votes to compare with.")
-    probabilities = Predictor(Run(run)).predict_dataset(dataset).probabilities
+    probabilities = Predictor(chosen).predict_dataset(dataset).probabilities
     result = {
         "n": len(dataset),
         "filter": dataset.filter,
@@ -259,7 +287,7 @@ def evaluate(
         _print_json(result)
         return
     table = Table(
-        "Measure", "Value", title=f"{run.resolve().name} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}"
+        "Measure", "Value", title=f"{chosen.name} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}"
     )
     table.add_row("accuracy", f"{result['accuracy']:.4f}")
     for epsilon, value in result["jeffreys"].items():
@@ -279,6 +307,79 @@ def compare(study: Annotated[str, typer.Option(help="Name of the study.")], as_j
         _print_json({"study": study, **compared.comparison.to_json(compared.votes.image_names)})
         return
     _print_comparison(compared.comparison, study)
+
+
+@models_app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """The shipped models with what they were trained on and how they score."""
+    from ldlva.training.shipped import shipped_models
+
+    found = [
+        {
+            "name": run.name,
+            "method": (record := run.record())["config"]["method"],
+            "backbone": record["config"]["backbone"],
+            "data": {**record["data"], "image_size": record["config"]["image_size"]},
+            "metrics": record["card"]["metrics"],
+        }
+        for run in shipped_models()
+    ]
+    if as_json:
+        _print_json(found)
+        return
+    if not found:
+        print("No models are shipped with this version.")
+        return
+    table = Table("Name", "Method", "Backbone", "Trained on", "Accuracy", f"Jeffreys at {HEADLINE}")
+    for model in found:
+        metrics = model["metrics"]
+        scores = (f"{metrics['accuracy']:.1%}", f"{metrics['jeffreys'][HEADLINE]:.2f}")
+        table.add_row(model["name"], model["method"], model["backbone"], model["data"]["source"], *scores)
+    Console().print(table)
+
+
+@models_app.command("ship")
+def ship_model(
+    run: Annotated[Path, typer.Option(help="Folder of a finished run.")],
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    data: Annotated[str, typer.Option(help="Data set with votes for the card's metrics, as NAME:FOLDER.")],
+    split: Annotated[str, typer.Option(help="Part the metrics are measured on.")] = "valid",
+) -> None:
+    """Make a shipped model of a run: half precision, a card with its metrics, predictions for the demo study."""
+    from ldlva.training.predict import Predictor
+    from ldlva.training.runs import Run
+    from ldlva.training.shipped import ship
+
+    dataset = load_dataset(data, split)
+    if dataset.vote_counts is None:
+        raise LdlvaError(f"{data} has no votes to compare with.")
+    probabilities = Predictor(Run(run)).predict_dataset(dataset).probabilities
+    metrics = {
+        "data": dataset.describe(),
+        "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
+        **score(dataset.vote_counts, probabilities),
+    }
+    model = ship(Run(run), name, {"metrics": metrics, **CARDS[dataset.source]})
+    print(f"Shipped as {model.folder}")
+
+
+@models_app.command("predict-demo")
+def predict_demo_study() -> None:
+    """Compute every shipped model's predictions for the demo study anew."""
+    from ldlva.training.shipped import shipped_models, write_demo_predictions
+
+    for run in shipped_models():
+        print(write_demo_predictions(run))
+
+
+def _chosen_run(run: Path | None, model: str | None) -> Run:
+    """The run that --run or --model names; exactly one of them."""
+    from ldlva.training.runs import Run
+    from ldlva.training.shipped import shipped_model
+
+    if (run is None) == (model is None):
+        raise LdlvaError("Name a trained model with either --run FOLDER or --model NAME.")
+    return Run(run) if run is not None else shipped_model(str(model))
 
 
 def _print_comparison(comparison: Comparison, study: str) -> None:

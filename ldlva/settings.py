@@ -13,6 +13,9 @@ from ldlva.errors import LdlvaError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
+MODELS = PROJECT_ROOT / "data" / "models"
+"""Models that come with the product."""
+
 
 class Settings(BaseSettings):
     """All settings with their defaults."""
@@ -21,6 +24,9 @@ class Settings(BaseSettings):
 
     database_url: str = f"sqlite:///{PROJECT_ROOT / 'data' / 'ldlva.db'}"
     """Any SQLAlchemy URL; `postgresql://...` needs psycopg."""
+
+    demo_study: bool = True
+    """Put the demo study into a database made anew."""
 
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""

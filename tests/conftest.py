@@ -50,6 +50,7 @@ def ferplus_folder() -> Path:
 def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test may touch the developer's own database."""
     monkeypatch.setenv("LDLVA_DATABASE_URL", f"sqlite:///{tmp_path / 'survey.db'}")
+    monkeypatch.setenv("LDLVA_DEMO_STUDY", "false")
     settings.cache_clear()
     yield
     settings.cache_clear()

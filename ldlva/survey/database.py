@@ -69,15 +69,17 @@ class Database:
                 yield session
                 session.commit()
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         """Create the tables or bring them to the newest revision; cheap when there is nothing to do.
+
+        Returns:
+            Whether this call made the database; of several at once, one is told so.
 
         Raises:
             DatabaseError: the database was made by a newer version of this product, or cannot be opened.
         """
         with self._clear_errors():
-            if self.revision() != HEAD_REVISION:
-                self._migrate()
+            return self.revision() != HEAD_REVISION and self._migrate()
 
     def revision(self) -> str | None:
         """Schema revision found in the database, None if it is empty."""
@@ -88,7 +90,7 @@ class Database:
         """Release all connections."""
         self.engine.dispose()
 
-    def _migrate(self) -> None:
+    def _migrate(self) -> bool:
         from alembic import command
         from alembic.config import Config
         from alembic.script import ScriptDirectory
@@ -113,6 +115,7 @@ class Database:
             except CommandError as error:
                 raise DatabaseError(f"The database could not be brought up to date: {error}") from error
             connection.commit()
+            return found is None
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ldlva.settings import settings
 from ldlva.survey.database import Database
+from ldlva.survey.demo import create_demo_study
 from ldlva.survey.repository import Repository
 
 
@@ -15,5 +16,8 @@ def open_repository() -> Repository:
     """
     configured = settings()
     database = Database(configured.database_url, configured.sqlite_synchronous)
-    database.prepare()
-    return Repository(database)
+    is_new = database.prepare()
+    repository = Repository(database)
+    if is_new and configured.demo_study:
+        create_demo_study(repository)
+    return repository
