@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ldlva.comparison import GRID, HEADLINE, Comparison, score
-from ldlva.datasets import check_split, load_dataset
+from ldlva.datasets import FaceDataset, check_split, load_dataset
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.survey.comparing import compare_study
@@ -36,6 +36,7 @@ CARDS = {
 """What the card of a model trained on a data set says besides its metrics."""
 
 if TYPE_CHECKING:
+    from ldlva.training.predict import Predictor
     from ldlva.training.runs import Run
 
 # Anything heavier (torch) is imported inside the command that needs it: `study list` must not wait for it.
@@ -274,15 +275,7 @@ def evaluate(
 
     chosen = _chosen_run(run, model)
     dataset = load_dataset(data, split, label_filter)
-    if dataset.vote_counts is None:
-        raise LdlvaError(f"{data} has no votes to compare with.")
-    probabilities = Predictor(chosen).predict_dataset(dataset).probabilities
-    result = {
-        "n": len(dataset),
-        "filter": dataset.filter,
-        "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
-        **score(dataset.vote_counts, probabilities),
-    }
+    result = _score_model(Predictor(chosen), dataset)
     if as_json:
         _print_json(result)
         return
@@ -351,14 +344,7 @@ def ship_model(
     from ldlva.training.shipped import ship
 
     dataset = load_dataset(data, split)
-    if dataset.vote_counts is None:
-        raise LdlvaError(f"{data} has no votes to compare with.")
-    probabilities = Predictor(Run(run)).predict_dataset(dataset).probabilities
-    metrics = {
-        "data": dataset.describe(),
-        "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
-        **score(dataset.vote_counts, probabilities),
-    }
+    metrics = {"data": dataset.describe(), **_score_model(Predictor(Run(run)), dataset)}
     model = ship(Run(run), name, {"metrics": metrics, **CARDS[dataset.source]})
     print(f"Shipped as {model.folder}")
 
@@ -370,6 +356,19 @@ def predict_demo_study() -> None:
 
     for run in shipped_models():
         print(write_demo_predictions(run))
+
+
+def _score_model(predictor: Predictor, dataset: FaceDataset) -> dict[str, Any]:
+    """What `evaluate` prints."""
+    if dataset.vote_counts is None:
+        raise LdlvaError(f"{dataset.source} has no votes to compare with.")
+    probabilities = predictor.predict_dataset(dataset).probabilities
+    return {
+        "n": len(dataset),
+        "filter": dataset.filter,
+        "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
+        **score(dataset.vote_counts, probabilities),
+    }
 
 
 def _chosen_run(run: Path | None, model: str | None) -> Run:

@@ -46,10 +46,11 @@ def read_upload(path: Path) -> Upload:
     Raises:
         SurveyError: no such path, an archive that cannot be read at all, or no usable picture.
     """
+    files: Iterable[tuple[str, bytes] | Refusal]
     if path.is_dir():
         files = (_read(file) for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith("."))
     elif path.is_file():
-        files = _unzip(path) if zipfile.is_zipfile(path) else iter([_read(path)])
+        files = _unzip(path) if zipfile.is_zipfile(path) else [_read(path)]
     else:
         raise SurveyError(f"{path} is neither a folder nor a file.")
     upload = collect(files)
