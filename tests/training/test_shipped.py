@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from ldlva.datasets.faces import survey_faces
 from ldlva.errors import TrainingError
 from ldlva.settings import MODELS
 from ldlva.survey.demo import create_demo_study, store_shipped_predictions
@@ -44,7 +45,7 @@ def test_shipping_keeps_the_predictions_and_gives_the_demo_study_some(
     monkeypatch.setattr(shipped, "MODELS", tmp_path / "models")
     model = shipped.ship(finished, "tiny", {"metrics": {}})
     table = pq.read_table(model.folder / "demo.parquet")
-    faces = [(face.file.name, face.file.read_bytes()) for face in shipped.survey_faces("demo")]
+    faces = [(face.file.name, face.file.read_bytes()) for face in survey_faces("demo")]
     whole = Predictor(finished).predict_files(faces)
     np.testing.assert_allclose(table["probabilities"].to_pylist(), whole.probabilities, atol=0.02)
 

@@ -1,0 +1,1 @@
+"""Render synthetic human faces with emotional expressions (build tool, never imported by the product)."""
