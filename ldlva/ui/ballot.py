@@ -87,7 +87,7 @@ def undo_button(token: str, ballot: Ballot) -> None:
 def show_failure() -> None:
     """Say what went wrong with the last choice or undo, if anything did."""
     if (failure := st.session_state.pop(_FAILURE, None)) is not None:
-        st.error(components.plain(failure), icon=":material/error:")
+        st.html(components.alert(failure))
 
 
 def _vote(token: str, image_id: int, choice: str) -> None:

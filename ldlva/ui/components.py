@@ -13,8 +13,16 @@ from ldlva.inference import Estimate
 
 
 def plain(text: str) -> str:
-    """Text that Streamlit's Markdown shows as it is: no link, picture, colour or formula comes from outside."""
+    """A researcher's text as Streamlit's Markdown shows it unchanged: no formula, colour or emphasis by accident.
+
+    Bare web addresses still become links, so text that a visitor can choose goes through `alert` instead.
+    """
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def alert(message: str) -> str:
+    """An error for the visitor. HTML, not Markdown: the message may quote a crafted link."""
+    return f'<div class="alert" role="alert">{escape(message)}</div>'
 
 
 def data_url(content: bytes, media_type: str) -> str:

@@ -31,7 +31,7 @@ def page(title: str, *, menu: bool = True, layout: Literal["centered", "wide"] =
     try:
         yield
     except LdlvaError as error:
-        st.error(components.plain(str(error)), icon=":material/error:")
+        st.html(components.alert(str(error)))
 
 
 @st.cache_resource(show_spinner=False)
