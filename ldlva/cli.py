@@ -297,9 +297,7 @@ def compare(study: Annotated[str, typer.Option(help="Name of the study.")], as_j
     summary = repository.study(study)
     compared = compare_study(repository, summary)
     if as_json:
-        names, labels = compared.votes.image_names, compared.votes.image_labels
-        report = compared.comparison.to_json(names)
-        _print_json({"study": study, **report, "image_labels": dict(zip(names, labels, strict=True))})
+        _print_json({"study": study, **compared.to_json()})
         return
     _print_comparison(compared.comparison, study)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -96,8 +96,8 @@ class Comparison:
         """The ranking in words, one sentence for the closest model against each other one."""
         return [_sentence(difference, len(self.rows)) for difference in self.differences]
 
-    def to_json(self, image_names: Sequence[str]) -> dict[str, Any]:
-        """Plain data; `image_names` are those of the whole study, in the order of the votes given to `compare`."""
+    def to_json(self) -> dict[str, Any]:
+        """The means, intervals and verdict as plain data."""
         return {
             "headline_epsilon": HEADLINE,
             "epsilons": list(GRID),
@@ -113,9 +113,6 @@ class Comparison:
                     "soft_cross_entropy": asdict(model.estimates["soft_cross_entropy"]),
                     "js": asdict(model.estimates["js"]),
                     "accuracy": model.accuracy,
-                    "per_image": {
-                        image_names[row]: value for row, value in zip(self.rows, model.per_image.tolist(), strict=True)
-                    },
                 }
                 for model in self.models
             ],

@@ -49,7 +49,12 @@ def test_from_a_data_set_to_a_comparison(
     assert run(monkeypatch, "compare", "--study", "fer", "--json") == 0
     compared = json.loads(capsys.readouterr().out)
     assert {model["name"] for model in compared["models"]} == {"ce", "ldlva"}
-    assert compared["n"] == 14
+    assert compared["n"] == len(compared["faces"]) == 14
+    face = compared["faces"][0]
+    assert sum(face["votes"].values()) + face["none"] == 10
+    assert sum(face["models"]["ldlva"]["probabilities"].values()) == pytest.approx(1)
+    mean = sum(face["models"]["ce"]["jeffreys"] for face in compared["faces"]) / 14
+    assert mean == pytest.approx(next(m for m in compared["models"] if m["name"] == "ce")["jeffreys"]["1e-3"]["mean"])
     assert run(monkeypatch, "compare", "--study", "fer") == 0
     assert "split-half" in capsys.readouterr().out
 

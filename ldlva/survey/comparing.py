@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,27 @@ class StudyComparison:
     votes: StudyVotes
     predictions: dict[str, FloatArray]
     comparison: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        """All that the Compare page shows: the report, and what people and models said about every face."""
+        votes, labels = self.votes, self.votes.labels
+        faces = [
+            {
+                "name": votes.image_names[row],
+                "label": votes.image_labels[row],
+                "votes": dict(zip(labels, votes.counts[row].tolist(), strict=True)),
+                "none": int(votes.none_counts[row]),
+                "models": {
+                    model.name: {
+                        "jeffreys": float(model.per_image[position]),
+                        "probabilities": dict(zip(labels, self.predictions[model.name][row].tolist(), strict=True)),
+                    }
+                    for model in self.comparison.models
+                },
+            }
+            for position, row in enumerate(self.comparison.rows)
+        ]
+        return {**self.comparison.to_json(), "faces": faces}
 
 
 def compare_study(repository: Repository, study: StudySummary) -> StudyComparison:
