@@ -30,13 +30,14 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--work", type=Path, default=Path("build/faces"), help="folder for rendered pictures (default: %(default)s)"
         )
-        sub.add_argument("--quality", default=None, help="survey, training or preview (default: the set's own)")
         return sub
 
     plan = command("plan", "Write what would be rendered as JSON, and print a summary.")
     render = command("render", "Render what is missing of a set.")
     sheet = command("sheet", "Draw a contact sheet of what is rendered.")
     pack = command("pack", "Pack what is rendered into the data folder.")
+    for sub in (render, sheet):
+        sub.add_argument("--quality", help="survey, training or preview (default: the set's own)")
     for sub in (plan, render, sheet):
         sub.add_argument("--set", choices=SETS, required=True)
     render.add_argument("--wheel", type=Path, default=Path("build/faces") / WHEEL)

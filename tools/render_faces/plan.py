@@ -136,13 +136,11 @@ def _face(
     weights: Mixture,
     seed: int,
     spread: float,
-    forms: tuple[int, ...] | None = None,
 ) -> Face:
     seed += len(rejected.FACES.get(name, ()))
     rng = np.random.default_rng([seed, 6])
     intensity = round(float(rng.uniform(0.8, 1.05) if kind == "clear" else rng.uniform(0.7, 1.05)), 3)
-    if forms is None:
-        forms = tuple(int(f) for f in rng.integers(0, 12, len(EMOTIONS)))
+    forms = tuple(int(f) for f in rng.integers(0, 12, len(EMOTIONS)))
     nod = expression.accompaniment(expression.HEAD_PITCH, weights, intensity)
     return Face(
         name=name,
