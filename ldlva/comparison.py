@@ -31,6 +31,8 @@ from ldlva.inference import (
 )
 
 REPLICATES = 2000
+FEWEST_IMAGES = 5
+"""With fewer, a bootstrap over images has too little to resample: nothing is ranked."""
 FLOOR_REPLICATES = 200
 
 STATISTICS: dict[str, Statistic] = {
@@ -65,10 +67,11 @@ class Floor:
 
 @dataclass(frozen=True)
 class Difference:
-    """Model `closer` against model `farther`: farther minus closer, per clipping constant (`GRID` keys)."""
+    """Model `closer` against model `farther` on `images` faces: farther minus closer, per clipping constant."""
 
     closer: str
     farther: str
+    images: int
     estimates: dict[str, Estimate]
 
     @property
@@ -77,8 +80,8 @@ class Difference:
 
     @property
     def robust(self) -> bool:
-        """The order holds, with an interval that excludes zero, at every clipping constant."""
-        return all(value.low > 0 for value in self.estimates.values())
+        """The order holds, with an interval that excludes zero, at every clipping constant, on enough images."""
+        return self.images >= FEWEST_IMAGES and all(value.low > 0 for value in self.estimates.values())
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Comparison:
 
     def verdict(self) -> list[str]:
         """The ranking in words, one sentence for the closest model against each other one."""
-        return [_sentence(difference, len(self.rows)) for difference in self.differences]
+        return [_sentence(difference) for difference in self.differences]
 
     def to_json(self) -> dict[str, Any]:
         """The means, intervals and verdict as plain data."""
@@ -179,6 +182,7 @@ def compare(counts: IntArray, predictions: Mapping[str, FloatArray], seed: int =
         Difference(
             closer=names[best],
             farther=names[m],
+            images=len(rows),
             estimates={
                 key: estimate(observed[key][m] - observed[key][best], replicates[key][:, m] - replicates[key][:, best])
                 for key in GRID
@@ -245,8 +249,10 @@ def accuracy(votes: IntArray, predicted: FloatArray) -> float:
     return float((votes[np.arange(len(votes)), top] == votes.max(axis=1)).mean())
 
 
-def _sentence(difference: Difference, n: int) -> str:
+def _sentence(difference: Difference) -> str:
     closer, farther = difference.closer, difference.farther
+    if difference.images < FEWEST_IMAGES:
+        return f"Too few faces with votes ({difference.images}) to rank {closer} and {farther}."
     if not difference.same_order_everywhere:
         return (
             f"Whether {closer} or {farther} is closer to people depends on the zero-handling constant: "
@@ -254,5 +260,5 @@ def _sentence(difference: Difference, n: int) -> str:
         )
     ranked = f"{closer} is closer to people than {farther} at every zero-handling constant"
     if not difference.robust:
-        return f"{ranked}, but with {n} images a 95% interval of the difference includes zero: not settled."
+        return f"{ranked}, but with {difference.images} images a 95% interval of the difference includes zero: not settled."
     return f"{ranked}, and no 95% interval of the difference includes zero: the ranking is robust."

@@ -135,5 +135,9 @@ def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str
         gridcolor=GRID_LINE,
         range=[-0.6, len(rows) - 0.3],
     )
-    figure.update_xaxes(rangemode="tozero", showgrid=False, zeroline=True, zerolinecolor=GRID_LINE, ticks="outside")
+    ends = [model.estimates[constant].high for model in comparison.models]
+    widest = max(*ends, *(floor.values[constant] for floor in floors))
+    figure.update_xaxes(
+        range=[-0.03 * widest, 1.08 * widest], showgrid=False, zeroline=True, zerolinecolor=GRID_LINE, ticks="outside"
+    )
     return _layout(figure, height=70 + 46 * len(rows))

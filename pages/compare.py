@@ -17,6 +17,8 @@ with session.page("Compare", layout="wide"):
     report = compared.comparison
     colours = compare.model_colours(report)
     st.html(f'<p class="muted">{compare.scope(report)}</p>')
+    if study.origin.get("source") == "faces":
+        st.html(f'<p class="muted">{compare.RENDERED_NOTE}</p>')
     if report.differences:
         st.html(components.verdict(report.verdict()))
 

@@ -55,6 +55,15 @@ def test_a_model_that_wins_only_at_some_constants_is_not_ranked() -> None:
     assert "no ranking" in report.verdict()[0]
 
 
+def test_a_handful_of_faces_ranks_nothing() -> None:
+    votes = np.array([[10, 0, 0, 0, 0, 0, 0]])
+    near, far = np.full((1, 7), 0.01), np.full((1, 7), 1 / 7)
+    near[:, 0] = 0.94
+    report = compare(votes, {"near": near, "far": far})
+    assert not report.differences[0].robust
+    assert report.verdict() == ["Too few faces with votes (1) to rank near and far."]
+
+
 def test_floors_are_ordered_as_they_must_be(report: Comparison) -> None:
     floors = {floor.name: floor.values[HEADLINE] for floor in report.floors}
     assert floors["perfect model"] < floors["split-half people"] < floors["uniform"]

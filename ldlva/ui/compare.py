@@ -21,13 +21,22 @@ METHOD_NOTE = (
     f"{REPLICATES:,} replicates."
 )
 
+RENDERED_NOTE = (
+    "These faces are computer-made. Models trained on photographs read them poorly, mostly as neutral: this comparison "
+    "shows what the page does, not what the models can do."
+)
+
 
 def scope(report: Comparison) -> str:
     """On what the numbers rest."""
     low, high = report.votes_per_image
-    votes = f"{low}" if low == high else f"{low} to {high}"
-    left_out = "".join(f" {count} faces {reason} are left out." for reason, count in report.left_out.items() if count)
-    return f"{len(report.rows)} faces with {votes} votes each; a smaller divergence is closer to people.{left_out}"
+    each = ("1 vote" if high == 1 else f"{high} votes") if low == high else f"{low} to {high} votes"
+    left_out = "".join(f" Left out {reason}: {_faces(count)}." for reason, count in report.left_out.items() if count)
+    return f"{_faces(len(report.rows))} with {each} each; a smaller divergence is closer to people.{left_out}"
+
+
+def _faces(count: int) -> str:
+    return "1 face" if count == 1 else f"{count} faces"
 
 
 def model_colours(report: Comparison) -> dict[str, str]:
