@@ -260,5 +260,5 @@ def _sentence(difference: Difference) -> str:
         )
     ranked = f"{closer} is closer to people than {farther} at every zero-handling constant"
     if not difference.robust:
-        return f"{ranked}, but with {difference.images} images a 95% interval of the difference includes zero: not settled."
+        return f"{ranked}, but on {difference.images} faces a 95% interval of the difference includes zero: unsettled."
     return f"{ranked}, and no 95% interval of the difference includes zero: the ranking is robust."
