@@ -14,12 +14,12 @@ with session.page("Home"):
     st.header("Open studies")
     if not open_studies:
         st.info("No study is open at the moment.", icon=":material/hourglass_empty:")
-        with st.expander("For researchers: put up a study"):
-            st.markdown("Any folder of JPEG, PNG or WebP faces becomes a study with one command:")
-            st.code("python -m ldlva study create --name my-study --images FOLDER --title 'My study'", language="bash")
     for study in open_studies:
         with st.container(border=True, key=f"card-{study.name}"):
             st.subheader(components.plain(study.title))
             if study.description:
                 st.html(f'<div class="muted">{components.paragraphs(study.description)}</div>')
             consent.draw(study, expanded=len(open_studies) == 1)
+    with st.expander("For researchers: put up your own study"):
+        st.markdown("Any folder or ZIP archive of JPEG, PNG or WebP faces becomes a study with one command:")
+        st.code("python -m ldlva study create --name my-study --images FOLDER --title 'My study'", language="bash")
