@@ -202,17 +202,17 @@ def compare(counts: IntArray, predictions: Mapping[str, FloatArray], seed: int =
 
 
 def floors(votes: IntArray, seed: int) -> tuple[Floor, ...]:
-    """Reference rows for votes `[N, C]`, best first: split-half needs two votes on an image, the prior two images."""
+    """Reference rows for votes `[N, C]`, best first.
+
+    The first two rest on images with at least two votes: a single vote says nothing about how much votes scatter.
+    """
     human = human_distribution(votes)
-    result = [
-        Floor(
-            "perfect model",
-            "knows every face's distribution; what is left is the noise of this many raters",
-            perfect_model(votes, STATISTICS, FLOOR_REPLICATES, seed),
-        )
-    ]
-    if (votes.sum(axis=1) >= 2).any():
-        halves = split_half_humans(votes, STATISTICS, FLOOR_REPLICATES, seed)
+    result = []
+    if len(several := votes[votes.sum(axis=1) >= 2]) > 0:
+        noise = perfect_model(several, STATISTICS, FLOOR_REPLICATES, seed)
+        meaning = "knows every face's distribution; what is left is the noise of this many raters"
+        result.append(Floor("perfect model", meaning, noise))
+        halves = split_half_humans(several, STATISTICS, FLOOR_REPLICATES, seed)
         result.append(Floor("split-half people", "one half of the raters predicts the other half", halves))
     if len(votes) >= 2:
         # Leave one out: an image's own votes must not be part of what predicts it.

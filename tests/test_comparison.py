@@ -70,6 +70,12 @@ def test_floors_are_ordered_as_they_must_be(report: Comparison) -> None:
     assert set(floors) == {"perfect model", "split-half people", "class frequencies", "uniform"}
 
 
+def test_single_votes_give_no_floor_of_agreement() -> None:
+    votes = np.eye(7, dtype=np.int64)
+    report = compare(votes, {"uniform": np.full((7, 7), 1 / 7)})
+    assert {floor.name for floor in report.floors} == {"class frequencies", "uniform"}
+
+
 def test_images_without_votes_or_without_a_prediction_are_left_out_and_counted(votes: np.ndarray) -> None:
     counts = votes.copy()
     counts[3] = 0
