@@ -17,6 +17,10 @@ class SurveyError(LdlvaError):
     """A study, volunteer or vote request that cannot be honoured."""
 
 
+class NotYetError(SurveyError):
+    """Nothing is wrong, something is still to be done first: votes to collect, a model to train."""
+
+
 class DatabaseError(LdlvaError):
     """The database cannot be opened, read or written."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ldlva.comparison import Comparison, compare
 from ldlva.distributions import FloatArray
-from ldlva.errors import SurveyError
+from ldlva.errors import NotYetError, SurveyError
 from ldlva.survey.records import ModelPredictions, StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
 
@@ -48,16 +48,17 @@ def compare_study(repository: Repository, study: StudySummary) -> StudyCompariso
     """Compare a study's votes with all predictions stored for it.
 
     Raises:
-        SurveyError: no votes or no predictions yet, or no image has both; says which command helps.
+        NotYetError: no votes or no predictions yet; says which command helps.
+        SurveyError: no image has both.
     """
     votes = repository.votes(study)
     if not votes.counts.any():
-        raise SurveyError(f"“{study.title}” has no votes yet. Share its link: it ends in /vote?study={study.name}")
+        raise NotYetError(f"“{study.title}” has no votes yet. Share its link: it ends in /vote?study={study.name}")
     predictions = {
         model.name: align(votes, model) for model in repository.predictions(study) if model.labels == votes.labels
     }
     if not predictions:
-        raise SurveyError(
+        raise NotYetError(
             f"No model has predicted the faces of “{study.title}” yet. Train one, then run: "
             f"python -m ldlva predict --run runs/NAME --study {study.name}"
         )

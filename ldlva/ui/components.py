@@ -25,6 +25,11 @@ def alert(message: str) -> str:
     return f'<div class="alert" role="alert">{escape(message)}</div>'
 
 
+def notice(message: str) -> str:
+    """What is to be done first, where nothing is wrong."""
+    return f'<div class="verdict" role="status">{escape(message)}</div>'
+
+
 def data_url(content: bytes, media_type: str) -> str:
     """An image inline: it arrives with the page's own message, and on every replica."""
     return f"data:{escape(media_type)};base64,{base64.b64encode(content).decode()}"

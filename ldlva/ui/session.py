@@ -10,7 +10,7 @@ from typing import Literal
 
 import streamlit as st
 
-from ldlva.errors import LdlvaError
+from ldlva.errors import LdlvaError, NotYetError
 from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import StudySummary, StudyVotes
@@ -30,6 +30,8 @@ def page(title: str, *, menu: bool = True, layout: Literal["centered", "wide"] =
         style.menu(title)
     try:
         yield
+    except NotYetError as error:
+        st.html(components.notice(str(error)))
     except LdlvaError as error:
         st.html(components.alert(str(error)))
 

@@ -158,7 +158,16 @@ def test_compare_ranks_models_with_the_constant_beside_the_number(sqlite_reposit
 def test_compare_without_predictions_gives_the_command(sqlite_repository: Repository) -> None:
     votes = [NewVote(0, "face00.png", "fear", "fear")]
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1), votes)
-    assert "python -m ldlva predict" in alert(open_page("compare"))
+    app = open_page("compare")
+    assert "python -m ldlva predict" in html(app)
+    assert 'role="alert"' not in html(app)
+
+
+def test_compare_without_votes_asks_for_some(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    app = open_page("compare")
+    assert "has no votes yet" in html(app)
+    assert 'role="alert"' not in html(app)
 
 
 def test_links_and_titles_cannot_inject_markdown(sqlite_repository: Repository) -> None:
