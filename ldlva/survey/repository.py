@@ -58,7 +58,7 @@ class Repository:
         if study.faces_per_volunteer is not None and study.faces_per_volunteer < 1:
             raise SurveyError("Faces per volunteer must be at least 1.")
         for image in images:
-            if not image.name.isprintable() or not _encodable(image.name):
+            if not image.name.isprintable():  # nor are bytes that are no Unicode, which Linux allows in names
                 raise SurveyError(
                     f"The file name {image.name!r} has characters that cannot be stored. Rename the file."
                 )
@@ -409,15 +409,6 @@ class Repository:
                 )
                 for model, image_ids, rows in found.values()
             ]
-
-
-def _encodable(text: str) -> bool:
-    """Whether a file name is valid Unicode; on Linux it may be any bytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _studies_predicted(session: Session, model_id: int, except_images: Sequence[int]) -> Sequence[str]:

@@ -64,22 +64,27 @@ def ship(run: Run, name: str, card: dict[str, Any]) -> Run:
 
 
 def predict_demo(model: Run) -> pa.Table:
-    """The model's predictions for the demo study: columns name, probabilities, features (half precision)."""
+    """The model's predictions for the demo study: columns name, probabilities, features (half precision).
+
+    The schema's metadata names the weights they come from, `weights_sha256`.
+    """
     faces = survey_faces("demo")
-    predicted = Predictor(model).predict_files([(face.file.name, face.file.read_bytes()) for face in faces])
-    return pa.table(
+    predictor = Predictor(model)
+    predicted = predictor.predict_files([(face.file.name, face.file.read_bytes()) for face in faces])
+    table = pa.table(
         {
             "name": [face.file.name for face in faces],
             "probabilities": pa.array(predicted.probabilities.tolist(), pa.list_(pa.float64())),
             "features": pa.array(list(predicted.features.astype(np.float16)), pa.list_(pa.float16())),
         }
     )
+    return table.replace_schema_metadata({"weights_sha256": predictor.weights_sha256})
 
 
 def write_demo_predictions(model: Run) -> Path:
     """Compute `demo.parquet` anew."""
     path = model.folder / "demo.parquet"
-    table = predict_demo(model).replace_schema_metadata({"weights_sha256": Predictor(model).weights_sha256})
+    table = predict_demo(model)
     with disk_errors(path):
         pq.write_table(table, path, compression="zstd")
     return path

@@ -116,7 +116,7 @@ def fit(
         )
         run.write_metrics(metrics)
         progress(stage, epoch, config.epochs, steps, steps, row)
-    run.write_metrics(metrics)
+    run.write_metrics(metrics)  # again: a run killed right after its last checkpoint comes straight here
     run.save_weights(method.network.state_dict())
 
 

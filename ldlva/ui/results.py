@@ -59,16 +59,18 @@ def card(votes: StudyVotes, row: int) -> str:
 
 def most_ambiguous_first(votes: StudyVotes) -> list[int]:
     """Rows by falling entropy of their votes; faces without votes last."""
-    totals = votes.counts.sum(axis=1)
-    shares = votes.counts / np.maximum(totals, 1)[:, None]
-    return list(np.argsort(np.where(totals > 0, -entropy(shares), np.inf), kind="stable"))
+    return _by_entropy(votes, sign=-1)
 
 
 def clearest_first(votes: StudyVotes) -> list[int]:
     """Rows by rising entropy of their votes; faces without votes last."""
+    return _by_entropy(votes, sign=1)
+
+
+def _by_entropy(votes: StudyVotes, sign: int) -> list[int]:
     totals = votes.counts.sum(axis=1)
     shares = votes.counts / np.maximum(totals, 1)[:, None]
-    return list(np.argsort(np.where(totals > 0, entropy(shares), np.inf), kind="stable"))
+    return list(np.argsort(np.where(totals > 0, sign * entropy(shares), np.inf), kind="stable"))
 
 
 def by_name(votes: StudyVotes) -> list[int]:

@@ -57,6 +57,13 @@ def test_a_taken_name_no_images_and_a_repeated_image_are_refused(repository: Rep
         repository.create_study(replace(STUDY, name="twins"), twins)
 
 
+@pytest.mark.parametrize("name", ["face\udcff.png", "face\x00.png", "two\nlines.png"])
+def test_a_file_name_that_cannot_be_stored_is_refused(repository: Repository, name: str) -> None:
+    with pytest.raises(SurveyError, match="characters that cannot be stored"):
+        repository.create_study(STUDY, [replace(pictures(1)[0], name=name)])
+    assert repository.studies() == []
+
+
 def test_a_volunteer_votes_through_to_the_end(repository: Repository) -> None:
     repository.create_study(STUDY, pictures(3))
     token = repository.enrol("demo").token
