@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ldlva.distributions import (
     EPSILON_GRID,
@@ -227,15 +226,14 @@ def _fixed(name: str, meaning: str, human: FloatArray, predicted: FloatArray) ->
     return Floor(name, meaning, {key: float(f(human, predicted).mean()) for key, f in STATISTICS.items()})
 
 
-def score(counts: npt.ArrayLike, predicted: FloatArray) -> dict[str, Any]:
-    """Means over faces for one model on a data set with votes: the output of the `evaluate` command.
+def score(reference: FloatArray, predicted: FloatArray) -> dict[str, Any]:
+    """Means over faces for one model on a data set: the output of the `evaluate` command.
 
     Args:
-        counts: votes `[N, C]`, every row with at least one.
+        reference: what people chose, as distributions `[N, C]`.
         predicted: `[N, C]`.
     """
-    human = human_distribution(counts)
-    means = {key: float(f(human, check_distributions(predicted)).mean()) for key, f in STATISTICS.items()}
+    means = {key: float(f(reference, check_distributions(predicted)).mean()) for key, f in STATISTICS.items()}
     return {
         "jeffreys": {key: means[key] for key in GRID},
         "soft_cross_entropy": means["soft_cross_entropy"],

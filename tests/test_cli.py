@@ -10,7 +10,7 @@ import pytest
 
 from ldlva import cli
 from ldlva.settings import settings
-from tests.conftest import FerPlusMaker, png
+from tests.conftest import ROOT, FerPlusMaker, png
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -188,7 +188,7 @@ def test_every_command_and_option_is_documented() -> None:
     """`docs/commands.md` names every command with each of its options."""
     import typer.main
 
-    text = (Path(cli.__file__).parents[1] / "docs" / "commands.md").read_text()
+    text = (ROOT / "docs" / "commands.md").read_text()
     missing: list[str] = []
 
     def walk(command: Any, path: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ldlva.comparison import GRID, HEADLINE, Comparison, compare, score
+from ldlva.distributions import human_distribution
 from ldlva.divergences import jeffreys_divergence
 
 
@@ -108,7 +109,7 @@ def test_score_reproduces_the_published_floor_of_a_one_hot_majority() -> None:
     one_hot = np.zeros((2, 7))
     one_hot[:, 0] = 1
     d = jeffreys_divergence(counts / 10, one_hot, 1e-3)
-    result = score(counts, one_hot)
+    result = score(human_distribution(counts), one_hot)
     assert d[0] == 0
     assert result["jeffreys"]["1e-3"] == pytest.approx(d.mean())
     assert set(result) == {"jeffreys", "soft_cross_entropy", "js"}

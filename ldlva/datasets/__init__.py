@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from ldlva.datasets import ferplus
+from ldlva.datasets import faces, ferplus
 from ldlva.datasets.base import SPLITS, FaceDataset, Split
 from ldlva.errors import DatasetError
 
-__all__ = ["SPLITS", "FaceDataset", "Split", "check_split", "load_dataset"]
+__all__ = ["READERS", "SPLITS", "FaceDataset", "Reader", "Split", "check_split", "load_dataset"]
 
 
-def load_dataset(spec: str, split: str, rule: str = "argmax") -> FaceDataset:
-    """Load one part of a data set named as `ferplus:DIR`.
+@dataclass(frozen=True)
+class Reader:
+    """One data set.
+
+    Attributes:
+        load: takes (folder, split, filter) and returns the part.
+        filters: rules by which images and single labels are chosen; the first is the default.
+        folder: where it is if the command does not say; None: the command must say.
+    """
+
+    load: Callable[[Path, Split, str], FaceDataset]
+    filters: tuple[str, ...]
+    folder: Path | None = None
+
+
+READERS: dict[str, Reader] = {
+    "ferplus": Reader(ferplus.load, ferplus.FILTERS),
+    "faces": Reader(faces.load, faces.FILTERS, faces.FOLDER),
+}
+
+
+def load_dataset(spec: str, split: str, rule: str | None = None) -> FaceDataset:
+    """Load one part of a data set named as `faces` or `ferplus:FOLDER`.
+
+    Args:
+        spec: name of the reader, and after a colon the folder.
+        split: `train`, `valid` or `test`.
+        rule: one of the reader's filters; None: its first.
 
     Raises:
         DatasetError: unknown name, split or filter, or the reader found a fault.
     """
-    name, _, folder = spec.partition(":")
-    if name != "ferplus" or not folder:
-        raise DatasetError(f"Unknown data set {spec!r}. Write ferplus:FOLDER.")
+    name, _, place = spec.partition(":")
+    reader = READERS.get(name)
+    folder = Path(place).expanduser() if place else reader.folder if reader else None
+    if reader is None or folder is None:
+        forms = ", ".join(name if known.folder else f"{name}:FOLDER" for name, known in READERS.items())
+        raise DatasetError(f"Unknown data set {spec!r}. Write one of {forms}.")
     part = check_split(split)
-    return ferplus.load(Path(folder).expanduser(), part, check_filter(rule))
+    rule = reader.filters[0] if rule is None else rule
+    if rule not in reader.filters:
+        raise DatasetError(f"{name} has no filter {rule!r}. Choose one of {', '.join(reader.filters)}.")
+    return reader.load(folder, part, rule)
 
 
 def check_split(split: str) -> Split:
@@ -30,11 +64,3 @@ def check_split(split: str) -> Split:
         if split == known:
             return known
     raise DatasetError(f"Unknown split {split!r}. Choose one of {', '.join(SPLITS)}.")
-
-
-def check_filter(rule: str) -> ferplus.Filter:
-    """A filter's name, or a clear error."""
-    for known in ferplus.FILTERS:
-        if rule == known:
-            return known
-    raise DatasetError(f"Unknown filter {rule!r}. Choose one of {', '.join(ferplus.FILTERS)}.")

@@ -8,10 +8,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ldlva.distributions import IntArray
+from ldlva.distributions import FloatArray, IntArray, human_distribution
+from ldlva.errors import DatasetError
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+
+HUMAN_VOTES = "human votes"
+EXPRESSION_MIXTURE = "expression mixture (the generator's truth, not human votes)"
 
 ImageArray = npt.NDArray[np.uint8]
 
@@ -27,7 +31,9 @@ class FaceDataset:
         names: N image names, unique.
         images: uint8 `[N, H, W]` (grey) or `[N, H, W, 3]` (RGB).
         labels: int64 `[N]`, index into `EMOTION_NAMES`: the single label, all that training may use.
-        vote_counts: int64 `[N, C]` human votes over `EMOTION_NAMES`, or None. Evaluation only.
+        vote_counts: int64 `[N, C]` human votes over `EMOTION_NAMES`, or None.
+        expression_mixture: `[N, C]` what rendered faces were told to show, or None. Not human.
+        valence_arousal: `[N, 2]` the data set's own coordinates in [-1, 1], or None.
     """
 
     source: str
@@ -37,6 +43,8 @@ class FaceDataset:
     images: ImageArray
     labels: IntArray
     vote_counts: IntArray | None = None
+    expression_mixture: FloatArray | None = None
+    valence_arousal: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -45,6 +53,18 @@ class FaceDataset:
     def channels(self) -> int:
         """1 for grey images, 3 for RGB."""
         return 1 if self.images.ndim == 3 else 3
+
+    def reference(self) -> tuple[str, FloatArray]:
+        """What predictions are measured against: its name, and `[N, C]` rows summing to 1.
+
+        Raises:
+            DatasetError: the data set has single labels only.
+        """
+        if self.vote_counts is not None:
+            return HUMAN_VOTES, human_distribution(self.vote_counts)
+        if self.expression_mixture is not None:
+            return EXPRESSION_MIXTURE, self.expression_mixture
+        raise DatasetError(f"{self.source} has neither votes nor mixtures: there is nothing to measure against.")
 
     def describe(self) -> dict[str, Any]:
         """What identifies this part in a run's record."""

@@ -7,16 +7,22 @@ people's votes, and claims about real faces need real faces.
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
 
+from ldlva.datasets.base import FaceDataset, ImageArray, Split
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError
 from ldlva.settings import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "data" / "faces"
+FILTERS = ("argmax",)
 SURVEY_ROLES = ("demo", "extra")
 
 
@@ -54,3 +60,39 @@ def survey_faces(role: str, folder: Path = FOLDER) -> list[SurveyFace]:
         SurveyFace(row["name"], folder / row["file"], EMOTION_NAMES[mixture.argmax()])
         for row, mixture in zip(rows, mixtures, strict=True)
     ]
+
+
+def load(folder: Path, split: Split, rule: str = "argmax") -> FaceDataset:
+    """Read one part of the training set: RGB images `[N, 112, 112, 3]` with the mixture's largest share as the label.
+
+    The parts hold different people. Valence and arousal are the generator's too: class coordinates weighted by the
+    mixture, times intensity.
+
+    Raises:
+        DatasetError: the file is missing or malformed.
+    """
+    path = folder / "training.parquet"
+    try:
+        table = pq.read_table(path, filters=[("split", "=", split)])
+        images = np.stack([_decode(content) for content in table["jpeg"].to_pylist()])
+        mixture = np.array(table["expression_mixture"].to_pylist(), dtype=np.float64)
+        valence_arousal = np.column_stack([table["valence"].to_numpy(), table["arousal"].to_numpy()])
+        names = tuple(table["name"].to_pylist())
+        mixture /= mixture.sum(axis=1, keepdims=True)  # stored in four decimals
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise DatasetError(f"The built-in faces are incomplete: {path} cannot be read ({error}).") from None
+    return FaceDataset(
+        source="faces",
+        split=split,
+        filter=rule,
+        names=names,
+        images=images,
+        labels=mixture.argmax(axis=1),
+        expression_mixture=mixture,
+        valence_arousal=valence_arousal.astype(np.float64),
+    )
+
+
+def _decode(content: bytes) -> ImageArray:
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image.convert("RGB"))

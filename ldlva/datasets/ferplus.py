@@ -11,7 +11,6 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -33,8 +32,7 @@ MOST_VOTES = 1000
 _USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 _EMOTION_COLUMNS = [COLUMNS.index(name) for name in EMOTION_NAMES]
 
-Filter = Literal["argmax", "majority"]
-FILTERS: tuple[Filter, ...] = ("argmax", "majority")
+FILTERS = ("argmax", "majority")
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class FerPlusVotes:
     counts: IntArray
 
 
-def majority_labels(counts: IntArray, rule: Filter) -> IntArray:
+def majority_labels(counts: IntArray, rule: str) -> IntArray:
     """Single label per row as an index into `EMOTION_NAMES`, or -1 where the rule drops the image.
 
     Args:
@@ -97,7 +95,7 @@ def read_votes(root: Path, split: Split) -> FerPlusVotes:
     return FerPlusVotes(folder, names, np.array([votes for _, votes in rows], dtype=np.int64))
 
 
-def load(root: Path, split: Split, rule: Filter = "argmax") -> FaceDataset:
+def load(root: Path, split: Split, rule: str = "argmax") -> FaceDataset:
     """Read one part: images `[N, 48, 48]`, single labels by `rule`, votes over the seven emotions.
 
     Votes for contempt, unknown and no-face are outside the seven labels and not in `vote_counts`.

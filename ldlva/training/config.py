@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ldlva.errors import TrainingError
-from ldlva.training.backbones import BACKBONES
+from ldlva.training.backbones import BACKBONES, Stem
 from ldlva.training.methods import METHODS, Options
 
 
@@ -17,10 +17,12 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: str = Field(description="data set as NAME:FOLDER")
-    filter: str = Field("argmax", description="rule that chooses images and single labels")
+    filter: str | None = Field(None, description="rule that chooses images and labels; None: the data set's first")
     method: str = Field("ce", description="key of METHODS")
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own settings")
     backbone: str = Field("resnet18", description="key of BACKBONES")
+    stem: Stem = Field("standard", description="small: twice the resolution for faces of 48 to 64 pixels")
+    init: str | None = Field(None, description="initial weights: file, run folder, or torchvision; None: random")
     image_size: int = Field(48, ge=32, le=512, description="side of the network's input, pixels")
     epochs: int = Field(15, ge=1, le=1000)
     seed: int = Field(0, ge=0, lt=2**31)
@@ -29,6 +31,8 @@ class TrainConfig(BaseModel):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     augmentation: bool = True
+    class_weights: bool = Field(False, description="weight the classification loss by inverse class frequency")
+    label_noise: float = Field(0.0, ge=0, lt=1, description="share of training labels replaced by another class")
     precision: Literal["float32", "bfloat16"] | None = Field(None, description="None: bfloat16 where it is fast")
     threads: int | None = Field(None, ge=1, description="torch threads; None: all cores")
     valence_arousal: str | None = Field(None, description="CSV name,valence,arousal; None: out-of-fold teacher")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import ldlva
 from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.distributions import FloatArray, IntArray
+from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
 from ldlva.training.images import resize_array
@@ -22,6 +26,9 @@ from ldlva.training.valence_arousal import (
     read_valence_arousal,
     write_valence_arousal,
 )
+
+NOISE_STREAM = 1
+"""Keeps the draw of noisy labels apart from the other uses of the seed."""
 
 
 def train(config: TrainConfig, run: Run, progress: Progress) -> None:
@@ -35,10 +42,10 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> None:
         _check_same_data(run, dataset)
     else:
         run.create(config, run_record(config, dataset))
-    training_set = _at_training_size(dataset, config)
+    training_set = training_part(dataset, config)
     valid = _valid_part(config)
     if METHODS[config.method].needs_valence_arousal:
-        training_set = _with_valence_arousal(config, training_set, run, progress)
+        training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress)
     fit(build_method(config, training_set), training_set, valid, config, run, progress)
 
 
@@ -47,10 +54,15 @@ def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
     compute = Compute.from_config(config)
     source = None
     if METHODS[config.method].needs_valence_arousal:
-        source = f"file {config.valence_arousal}" if config.valence_arousal else (
-            f"pseudo: posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers "
-            f"({config.teacher_epochs} epochs each) times class coordinates (Russell & Mehrabian 1977)"
-        )  # fmt: skip
+        if config.valence_arousal is not None:
+            source = f"file {config.valence_arousal}"
+        elif dataset.valence_arousal is not None:
+            source = "the data set's own"
+        else:
+            source = (
+                f"pseudo: posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers "
+                f"({config.teacher_epochs} epochs each) times class coordinates (Russell & Mehrabian 1977)"
+            )
     return {
         "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint(dataset)},
         "valence_arousal_source": source,
@@ -79,6 +91,30 @@ def _check_same_data(run: Run, dataset: FaceDataset) -> None:
         )
 
 
+def training_part(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:
+    """What the configured method may see of `dataset`: images at training size, labels with the configured noise, and
+    the votes only if the method is one that trains on them.
+
+    Raises:
+        DatasetError: the method trains on votes and the data set has none.
+    """
+    train = _at_training_size(dataset, config)
+    if config.label_noise:
+        train = replace(train, labels=noisy_labels(train.labels, config.label_noise, config.seed))
+    if METHODS[config.method].needs_votes:
+        train = replace(train, distributions=dataset.reference()[1])
+    return train
+
+
+def noisy_labels(labels: IntArray, share: float, seed: int) -> IntArray:
+    """`share` of the labels, chosen at random, replaced by one of the other classes with equal chance."""
+    rng = np.random.default_rng([seed, NOISE_STREAM])
+    rows = rng.choice(len(labels), size=round(share * len(labels)), replace=False)
+    noisy = labels.copy()
+    noisy[rows] = (labels[rows] + rng.integers(1, len(EMOTION_NAMES), len(rows))) % len(EMOTION_NAMES)
+    return noisy
+
+
 def _at_training_size(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:
     return TrainingSet.from_dataset(dataset, resize_array(dataset.images, config.image_size))
 
@@ -92,12 +128,16 @@ def _valid_part(config: TrainConfig) -> TrainingSet | None:
     return _at_training_size(dataset, config)
 
 
-def _with_valence_arousal(config: TrainConfig, train: TrainingSet, run: Run, progress: Progress) -> TrainingSet:
+def _with_valence_arousal(
+    config: TrainConfig, train: TrainingSet, own: FloatArray | None, run: Run, progress: Progress
+) -> TrainingSet:
     path = run.folder / "valence_arousal.csv"
     if not path.is_file():
         if config.valence_arousal is not None:
             coordinates = read_valence_arousal(Path(config.valence_arousal), train.names)
+        elif own is not None:
+            coordinates = own
         else:
             coordinates = out_of_fold_valence_arousal(config, train, run, progress)
         write_valence_arousal(path, train.names, coordinates)
-    return TrainingSet(train.names, train.images, train.labels, read_valence_arousal(path, train.names))
+    return replace(train, valence_arousal=read_valence_arousal(path, train.names))

@@ -46,7 +46,7 @@ class Predictor:
         weights = run.load_weights()
         try:
             self.channels = int(record["data"]["channels"])
-            self._network = FaceNetwork(self.config.backbone, self.channels, len(EMOTION_NAMES))
+            self._network = FaceNetwork(self.config.backbone, self.channels, len(EMOTION_NAMES), self.config.stem)
             self._network.load_state_dict(weights)
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"The weights in {run.folder} do not fit its record: {error}") from None

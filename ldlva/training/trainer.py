@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from ldlva.distributions import FloatArray
+from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import TrainingError
 from ldlva.training.backbones import FaceNetwork
 from ldlva.training.config import TrainConfig
 from ldlva.training.images import augment, to_input
+from ldlva.training.initial_weights import load_initial_weights
 from ldlva.training.methods import METHODS, Batch, Method, TrainingSet
 from ldlva.training.runs import Run
 
@@ -108,7 +110,7 @@ def fit(
                 progress(stage, epoch, config.epochs, step + 1, steps, None)
         row: dict[str, Any] = {"epoch": epoch + 1, "loss": total / steps, **method.epoch_metrics()}
         if valid is not None:
-            row |= validation_metrics(method.network, valid, compute)
+            row |= validation_metrics(method.inference_network(), valid, compute)
         row["seconds"] = time.monotonic() - started
         metrics.append(row)
         run.save_checkpoint(
@@ -117,7 +119,7 @@ def fit(
         run.write_metrics(metrics)
         progress(stage, epoch, config.epochs, steps, steps, row)
     run.write_metrics(metrics)  # again: a run killed right after its last checkpoint comes straight here
-    run.save_weights(method.network.state_dict())
+    run.save_weights(method.inference_network().state_dict())
 
 
 def training_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, compute: Compute) -> float:
@@ -132,9 +134,12 @@ def training_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer
 
 
 def build_method(config: TrainConfig, train: TrainingSet) -> Method:
-    """The configured method with initial weights drawn from the configured seed."""
+    """The configured method; initial weights are drawn from the configured seed, then replaced by `config.init`."""
     torch.manual_seed(config.seed)
-    return METHODS[config.method](train, config.backbone, config.method_options())
+    network = FaceNetwork(config.backbone, train.channels, len(EMOTION_NAMES), config.stem)
+    if config.init is not None:
+        load_initial_weights(network, config.init)
+    return METHODS[config.method](train, network, config.method_options())
 
 
 def build_optimizer(method: Method, config: TrainConfig) -> torch.optim.Optimizer:
@@ -178,12 +183,19 @@ def batches(train: TrainingSet, config: TrainConfig, device: torch.device) -> It
     """One epoch in random order; the incomplete last batch is left out (unless it is the only one)."""
     order = torch.randperm(len(train))
     images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+    class_weights = torch.from_numpy(train.class_weights()).float() if config.class_weights else None
     for start in range(0, max(1, len(train) - config.batch_size + 1), config.batch_size):
         rows = order[start : start + config.batch_size]
         batch = to_input(images[rows])
         if config.augmentation:
             batch = augment(batch)
-        yield Batch(batch.to(device, memory_format=torch.channels_last), labels[rows].to(device), rows.to(device))
+        weights = torch.ones(len(rows)) if class_weights is None else class_weights[labels[rows]]
+        yield Batch(
+            batch.to(device, memory_format=torch.channels_last),
+            labels[rows].to(device),
+            rows.to(device),
+            weights.to(device),
+        )
 
 
 @torch.inference_mode()

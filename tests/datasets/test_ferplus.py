@@ -8,6 +8,7 @@ from scipy.stats import entropy
 
 from ldlva.comparison import score
 from ldlva.datasets import ferplus, load_dataset
+from ldlva.distributions import human_distribution
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError, MissingPartError
 from tests.conftest import VOTES, FerPlusMaker
@@ -113,7 +114,7 @@ def test_the_real_valid_part(ferplus_folder: Path) -> None:
     }  # fmt: skip
     assert dataset.vote_counts is not None
     majority = np.eye(7)[dataset.labels]
-    jeffreys = score(dataset.vote_counts, majority)["jeffreys"]
+    jeffreys = score(human_distribution(dataset.vote_counts), majority)["jeffreys"]
     human = dataset.vote_counts / dataset.vote_counts.sum(axis=1, keepdims=True)
     for epsilon, value in jeffreys.items():
         p, q = np.maximum(human, float(epsilon)), np.maximum(majority, float(epsilon))
@@ -146,12 +147,12 @@ def test_no_labels_at_all(make_ferplus: FerPlusMaker) -> None:
 @pytest.mark.parametrize(
     ("spec", "split", "rule", "message"),
     [
-        ("ferplus", "train", "argmax", "Write ferplus:FOLDER"),
+        ("ferplus", "train", "argmax", "Write one of ferplus:FOLDER, faces"),
         ("imagenet:/x", "train", "argmax", "Unknown data set"),
         ("ferplus:/nowhere", "train", "argmax", "is not a folder"),
         ("ferplus:{tmp}", "train", "argmax", "not the FER\\+ layout"),
         ("ferplus:{tmp}", "dev", "argmax", "Unknown split 'dev'"),
-        ("ferplus:{tmp}", "train", "best", "Unknown filter 'best'"),
+        ("ferplus:{tmp}", "train", "best", "ferplus has no filter 'best'"),
     ],
 )
 def test_what_cannot_be_loaded_says_why(tmp_path: Path, spec: str, split: str, rule: str, message: str) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 
+import numpy as np
 import pytest
 import torch
 
-from ldlva.training.backbones import BACKBONES, FaceNetwork
+from ldlva.datasets import FaceDataset
+from ldlva.training.backbones import BACKBONES, FaceNetwork, Stem
 from ldlva.training.config import resolve_config
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.methods.ldlva import Ldlva
@@ -89,8 +90,11 @@ def test_lambda_falls_where_the_neighbours_explain_the_prediction_better(tiny_se
     assert bool((method.lambda_hat[contradicted] < 0.5).all())
 
 
-def test_a_training_set_cannot_hold_votes() -> None:
-    assert {field.name for field in fields(TrainingSet)} == {"names", "images", "labels", "valence_arousal"}
+def test_only_methods_that_ask_for_votes_can_see_them(tiny_set: Callable[..., TrainingSet]) -> None:
+    assert [name for name, method in METHODS.items() if method.needs_votes] == []
+    votes = np.full((1, 7), 10)
+    dataset = FaceDataset("x", "train", "argmax", ("a",), np.zeros((1, 32, 32), np.uint8), np.array([0]), votes)
+    assert TrainingSet.from_dataset(dataset, dataset.images).distributions is None
 
 
 def test_ldlva_without_coordinates_is_refused(tiny_set: Callable[..., TrainingSet]) -> None:
@@ -101,9 +105,13 @@ def test_ldlva_without_coordinates_is_refused(tiny_set: Callable[..., TrainingSe
 
 @pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_backbone_gives_logits_and_features(name: str, channels: int) -> None:
-    network = FaceNetwork(name, channels, 7).eval()
+@pytest.mark.parametrize("stem", ["standard", "small"])
+def test_every_backbone_gives_logits_and_features(name: str, channels: int, stem: Stem) -> None:
+    network = FaceNetwork(name, channels, 7, stem).eval()
     with torch.inference_mode():
         logits, features = network(torch.zeros(2, channels, 48, 48))
     assert logits.shape == (2, 7)
     assert features.shape == (2, network.feature_width)
+    trunk, last_stage = network.split()
+    with torch.inference_mode():
+        torch.testing.assert_close(last_stage(trunk(torch.zeros(2, channels, 48, 48))), features)

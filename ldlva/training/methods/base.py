@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from ldlva.datasets.base import FaceDataset, ImageArray
-from ldlva.distributions import IntArray
+from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.training.backbones import FaceNetwork
 
@@ -24,19 +23,22 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """All that a method may learn from: images and single labels. Votes are not part of it.
+    """All that a method may learn from: images and single labels, and what it declares that it needs.
 
     Attributes:
         names: N image names.
         images: uint8 `[N, S, S]` or `[N, S, S, 3]`.
         labels: int64 `[N]`.
-        valence_arousal: float `[N, 2]`, only for methods that ask for it.
+        valence_arousal: float `[N, 2]`, only for methods that ask for it (`needs_valence_arousal`).
+        distributions: `[N, C]` rows summing to 1, the votes, only for methods that ask for them (`needs_votes`): no
+            other method can be trained on votes by accident.
     """
 
     names: tuple[str, ...]
     images: ImageArray
     labels: IntArray
-    valence_arousal: npt.NDArray[np.float64] | None = None
+    valence_arousal: FloatArray | None = None
+    distributions: FloatArray | None = None
 
     @classmethod
     def from_dataset(cls, dataset: FaceDataset, images: ImageArray) -> TrainingSet:
@@ -44,8 +46,14 @@ class TrainingSet:
         return cls(names=dataset.names, images=images, labels=dataset.labels)
 
     def subset(self, rows: IntArray) -> TrainingSet:
-        """The given rows, without valence-arousal."""
+        """Images and labels of the given rows."""
         return TrainingSet(tuple(self.names[i] for i in rows), self.images[rows], self.labels[rows])
+
+    def class_weights(self) -> FloatArray:
+        """Inverse class frequency `[C]`, scaled so that the mean over the samples is 1; 0 for an absent class."""
+        counts = np.bincount(self.labels, minlength=len(EMOTION_NAMES))
+        scale = len(self) / np.count_nonzero(counts)
+        return np.divide(scale, counts, out=np.zeros(len(counts)), where=counts > 0)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,22 +65,42 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Batch:
-    """Augmented images `[B, channels, S, S]`, labels int64 `[B]`, and their rows in the training set, int64 `[B]`."""
+    """Samples of one step.
+
+    Attributes:
+        images: augmented, `[B, channels, S, S]`.
+        labels: int64 `[B]`.
+        rows: int64 `[B]`, their places in the training set.
+        weights: `[B]`, a factor on each sample's classification loss: 1, or its class's weight. The loss stays a mean
+            over B.
+    """
 
     images: Tensor
     labels: Tensor
     rows: Tensor
+    weights: Tensor
 
 
 class Method(nn.Module):
-    """A network with a loss. Everything that must survive a restart is a parameter or a buffer."""
+    """A network with a loss. Everything that must survive a restart is a parameter or a buffer.
+
+    Args:
+        train: the training set; a method keeps what it needs of it.
+        network: with its initial weights.
+        options: of the class's `options_type`.
+    """
 
     options_type: ClassVar[type[Options]] = Options
     needs_valence_arousal: ClassVar[bool] = False
+    needs_votes: ClassVar[bool] = False
 
-    def __init__(self, train: TrainingSet, backbone: str, options: Options) -> None:
+    def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
         super().__init__()
-        self.network = FaceNetwork(backbone, train.channels, len(EMOTION_NAMES))
+        self.network = network
+
+    def inference_network(self) -> FaceNetwork:
+        """The network that predicts; its weights are what a finished run keeps."""
+        return self.network
 
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of every epoch, counted from 0."""

@@ -13,4 +13,4 @@ class CrossEntropy(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         logits, _ = self.network(batch.images)
-        return functional.cross_entropy(logits, batch.labels)
+        return (functional.cross_entropy(logits, batch.labels, reduction="none") * batch.weights).mean()

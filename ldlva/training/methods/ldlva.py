@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from ldlva.training.backbones import FaceNetwork
 from ldlva.training.images import to_input
 from ldlva.training.losses import ldlva as losses
 from ldlva.training.losses.adaptive_similarity import AdaptiveSimilarity
@@ -58,8 +59,8 @@ class Ldlva(Method):
     neighbor_rows: Tensor
     similarity: Tensor
 
-    def __init__(self, train: TrainingSet, backbone: str, options: Options) -> None:
-        super().__init__(train, backbone, options)
+    def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
+        super().__init__(train, network, options)
         self.options = cast(LdlvaOptions, options)
         if train.valence_arousal is None:
             raise ValueError("LDLVA needs valence_arousal in its training set")
@@ -92,7 +93,7 @@ class Ldlva(Method):
         probabilities = torch.softmax(logits, dim=1)
         if self._warming_up:
             self._seen = _Seen(batch.rows, probabilities.detach(), features.detach())
-            return functional.cross_entropy(logits, batch.labels)
+            return (functional.cross_entropy(logits, batch.labels, reduction="none") * batch.weights).mean()
 
         neighbor_rows = self.neighbor_rows[batch.rows]
         neighbor_features = self.bank_features[neighbor_rows].float()
@@ -100,7 +101,7 @@ class Ldlva(Method):
         contribution = self.calibration(features, neighbor_features) * self.similarity[batch.rows]
         neighbors = losses.neighbor_distribution(self.bank_probabilities[neighbor_rows], contribution)
         target = losses.target_distribution(batch.labels, torch.sigmoid(lambda_hat), neighbors)
-        classification = losses.target_cross_entropy(target, probabilities)
+        classification = losses.target_cross_entropy(target, probabilities, batch.weights)
 
         # The discriminative loss runs over the batch and its neighbours; only the batch's features carry gradient.
         item_rows = torch.cat([batch.rows, neighbor_rows.flatten()])

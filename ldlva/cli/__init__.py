@@ -1,0 +1,30 @@
+"""`python -m ldlva ...`: everything the pages do not do, or do in a child process."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ldlva.cli import compare, models, studies, training
+from ldlva.errors import LdlvaError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(studies.app, name="study")
+app.add_typer(models.app, name="models")
+app.add_typer(studies.database_app, name="db")
+app.command()(training.train)
+app.command()(training.predict)
+app.command()(training.evaluate)
+app.command()(compare.compare)
+
+
+def main() -> None:
+    """Run a command; an expected error is one line on standard error and exit code 1."""
+    try:
+        app()
+    except LdlvaError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,83 @@
+"""Commands about the models that come with the product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ldlva.cli.output import Json, print_json
+from ldlva.cli.training import score_model
+from ldlva.comparison import HEADLINE
+from ldlva.datasets import load_dataset
+
+app = typer.Typer(no_args_is_help=True, help="The models that come with the product.")
+
+CARDS = {
+    "ferplus": {
+        "limits": "Trained on small grey faces found by web search in 2013 (FER2013). Coloured pictures are made grey. "
+        "Faces of other ages, places, poses or picture quality may be read worse. Not for judging single people.",
+        "licence": "Weights may be used for research. FER+ labels are MIT licensed (Microsoft); the rights in the "
+        "FER2013 images are unclear, and no image is part of this product.",
+    }
+}
+"""What the card of a model trained on a data set says besides its metrics."""
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """The shipped models with what they were trained on and how they score."""
+    from ldlva.training.shipped import shipped_models
+
+    found = [
+        {
+            "name": run.name,
+            "method": (record := run.record())["config"]["method"],
+            "backbone": record["config"]["backbone"],
+            "data": {**record["data"], "image_size": record["config"]["image_size"]},
+            "metrics": record["card"]["metrics"],
+        }
+        for run in shipped_models()
+    ]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        print("No models are shipped with this version.")
+        return
+    table = Table("Name", "Method", "Backbone", "Trained on", "Accuracy", f"Jeffreys at {HEADLINE}")
+    for model in found:
+        metrics = model["metrics"]
+        scores = (f"{metrics['accuracy']:.1%}", f"{metrics['jeffreys'][HEADLINE]:.2f}")
+        table.add_row(model["name"], model["method"], model["backbone"], model["data"]["source"], *scores)
+    Console().print(table)
+
+
+@app.command("ship")
+def ship_model(
+    run: Annotated[Path, typer.Option(help="Folder of a finished run.")],
+    name: Annotated[str, typer.Option(help="Name of the model.")],
+    data: Annotated[str, typer.Option(help="Data set for the card's metrics: faces, or NAME:FOLDER.")],
+    split: Annotated[str, typer.Option(help="Part the metrics are measured on.")] = "valid",
+) -> None:
+    """Make a shipped model of a run: half precision, a card with its metrics, predictions for the demo study."""
+    from ldlva.training.predict import Predictor
+    from ldlva.training.runs import Run
+    from ldlva.training.shipped import ship
+
+    dataset = load_dataset(data, split)
+    metrics = {"data": dataset.describe(), **score_model(Predictor(Run(run)), dataset)}
+    model = ship(Run(run), name, {"metrics": metrics, **CARDS[dataset.source]})
+    print(f"Shipped as {model.folder}")
+
+
+@app.command("predict-demo")
+def predict_demo_study() -> None:
+    """Compute every shipped model's predictions for the demo study anew."""
+    from ldlva.training.shipped import shipped_models, write_demo_predictions
+
+    for run in shipped_models():
+        print(write_demo_predictions(run))

@@ -1,0 +1,126 @@
+"""Commands about studies and the survey database."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ldlva.cli.output import Json, print_json
+from ldlva.datasets import check_split
+from ldlva.errors import LdlvaError
+from ldlva.survey.demo import DEMO, create_demo_study
+from ldlva.survey.export import export_study
+from ldlva.survey.open import open_repository
+from ldlva.survey.records import NewStudy
+from ldlva.survey.sampling import ferplus_study
+from ldlva.survey.uploads import read_upload
+
+app = typer.Typer(no_args_is_help=True, help="Create, list, open, close and export studies.")
+database_app = typer.Typer(no_args_is_help=True, help="The survey database.")
+
+
+@database_app.command("prepare")
+def prepare_database() -> None:
+    """Create the database that LDLVA_DATABASE_URL names, or bring it up to date."""
+    open_repository()
+    print("The database is ready.")
+
+
+@app.command("create")
+def create_study(
+    name: Annotated[str, typer.Option(help="Short name used in links: a-z, 0-9, - and _.")],
+    images: Annotated[Path, typer.Option(help="Folder, ZIP archive or file: JPEG, PNG or WebP.")],
+    title: Annotated[str | None, typer.Option(help="What volunteers read.")] = None,
+    description: Annotated[str, typer.Option(help="One or two sentences for volunteers.")] = "",
+    faces_per_volunteer: Annotated[int | None, typer.Option(help="Default: every face.")] = None,
+    consent: Annotated[Path | None, typer.Option(help="Text file with your consent text.")] = None,
+) -> None:
+    """Put up a study of your own images; it is open at once. Files that cannot be used are named, the others kept."""
+    settings: dict[str, Any] = {}
+    if consent is not None:
+        try:
+            settings = {"consent_text": consent.read_text(encoding="utf-8"), "consent_version": consent.stem}
+        except (OSError, UnicodeDecodeError) as error:
+            raise LdlvaError(f"{consent} cannot be read: {error}") from None
+    study = NewStudy(
+        name=name,
+        title=title or name,
+        description=description,
+        faces_per_volunteer=faces_per_volunteer,
+        origin={"source": "folder"},
+        **settings,
+    )
+    upload = read_upload(images)
+    open_repository().create_study(study, upload.images)
+    for refusal in upload.refused:
+        print(f"Left out: {refusal.name} {refusal.reason}", file=sys.stderr)
+    print(f"Study {name!r} with {len(upload.images)} faces is open. Its link ends in /vote?study={name}")
+
+
+@app.command("import-ferplus")
+def import_ferplus(
+    root: Annotated[Path, typer.Option(help="Folder that holds FER2013Train, FER2013Valid, ...")],
+    name: Annotated[str, typer.Option(help="Name of the new study.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
+    images: Annotated[int, typer.Option(help="How many faces, spread evenly over the labels.")] = 21,
+    seed: Annotated[int, typer.Option(help="Which faces are drawn.")] = 0,
+) -> None:
+    """Make a study of FER+ faces with their ten real votes each."""
+    study, faces, votes = ferplus_study(root.expanduser(), check_split(split), images, seed, name)
+    open_repository().create_study(study, faces, votes)
+    print(f"Study {name!r}: {len(faces)} faces, {len(votes)} votes.")
+
+
+@app.command("create-demo")
+def create_demo() -> None:
+    """Put up the demo study of built-in faces, if the database does not have it yet."""
+    repository = open_repository()
+    if DEMO.name not in [study.name for study in repository.studies()]:
+        create_demo_study(repository)
+    print(f"The demo study is there. Its link ends in /vote?study={DEMO.name}")
+
+
+@app.command("list")
+def list_studies(as_json: Json = False) -> None:
+    """All studies with their counts."""
+    studies = open_repository().studies()
+    if as_json:
+        fields = ("name", "title", "status", "images", "volunteers", "imported_raters", "votes")
+        print_json([{field: getattr(study, field) for field in fields} for study in studies])
+        return
+    if not studies:
+        print("No studies yet. Create one with `study create` or `study import-ferplus`.")
+        return
+    table = Table("Name", "Title", "Status", "Faces", "Volunteers", "Imported raters", "Votes")
+    for study in studies:
+        counts = (study.images, study.volunteers, study.imported_raters, study.votes)
+        table.add_row(study.name, escape(study.title), study.status, *map(str, counts))
+    Console().print(table)
+
+
+@app.command("status")
+def set_status(
+    name: Annotated[str, typer.Argument(help="Name of the study.")],
+    status: Annotated[str, typer.Argument(help="open, paused or closed.")],
+) -> None:
+    """Open, pause or close a study for volunteers."""
+    open_repository().set_study_status(name, status)
+    print(f"Study {name!r} is now {status}.")
+
+
+@app.command("export")
+def export(
+    name: Annotated[str, typer.Argument(help="Name of the study.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files; made if missing.")],
+) -> None:
+    """Write a study's votes as Parquet and CSV with a data dictionary."""
+    repository = open_repository()
+    study = repository.study(name)
+    for path in export_study(study, repository.vote_rows(study), out):
+        print(path)
