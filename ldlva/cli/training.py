@@ -11,15 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ldlva.cli.output import Json, print_json
-from ldlva.comparison import score
-from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.datasets import load_dataset
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewModel
 
 if TYPE_CHECKING:
-    from ldlva.training.predict import Predictor
     from ldlva.training.runs import Run
 
 RunFolder = Annotated[Path | None, typer.Option(help="Folder of a finished run.")]
@@ -135,43 +133,46 @@ def predict(
 
 def evaluate(
     data: Annotated[str, typer.Option(help="faces, or NAME:FOLDER, e.g. ferplus:~/FERPlus.")],
-    run: RunFolder = None,
-    model: ModelName = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Folder of a finished run; several are an ensemble.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A shipped model, as well as or instead of --run.")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
     label_filter: Annotated[str | None, typer.Option("--filter", help="As for train.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a model against the votes of a data set: means over faces, natural logarithms."""
-    from ldlva.training.predict import Predictor
+    """Score models against the votes of a data set: means over faces with 95% intervals, natural logarithms."""
+    from ldlva.training.evaluation import evaluate as evaluate_runs
+    from ldlva.training.runs import Run
+    from ldlva.training.shipped import shipped_model
 
-    chosen = _chosen_run(run, model)
+    runs = [Run(folder) for folder in run or []] + [shipped_model(name) for name in model or []]
     dataset = load_dataset(data, split, label_filter)
-    result = score_model(Predictor(chosen), dataset)
+    result = evaluate_runs(runs, dataset)
     if as_json:
         print_json(result)
         return
+    calibrated = result["calibrated"]
     table = Table(
-        "Measure", "Value", title=f"{chosen.name} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}"
+        "Measure",
+        "Raw",
+        f"After temperature {calibrated['temperature']:.2f}",
+        title=f"{' + '.join(one.name for one in runs)} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}, "
+        f"against {result['reference']}",
     )
-    table.add_row("accuracy", f"{result['accuracy']:.4f}")
-    for epsilon, value in result["jeffreys"].items():
-        table.add_row(f"Jeffreys divergence, clipped at {epsilon}", f"{value:.4f}")
-    table.add_row("soft cross-entropy", f"{result['soft_cross_entropy']:.4f}")
-    table.add_row("Jensen-Shannon divergence", f"{result['js']:.4f}")
+    table.add_row("accuracy", f"{result['accuracy']:.4f}", "the same")
+    for epsilon in result["jeffreys"]:
+        cells = (_with_interval(scores, "jeffreys", epsilon) for scores in (result, calibrated))
+        table.add_row(f"Jeffreys divergence, clipped at {epsilon}", *cells)
+    for key, title in (("soft_cross_entropy", "soft cross-entropy"), ("js", "Jensen-Shannon divergence")):
+        table.add_row(title, *(_with_interval(scores, key) for scores in (result, calibrated)))
     Console().print(table)
 
 
-def score_model(predictor: Predictor, dataset: FaceDataset) -> dict[str, Any]:
-    """What `evaluate` prints."""
-    measured_against, reference = dataset.reference()
-    probabilities = predictor.predict_dataset(dataset).probabilities
-    return {
-        "n": len(dataset),
-        "filter": dataset.filter,
-        "reference": measured_against,
-        "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
-        **score(reference, probabilities),
-    }
+def _with_interval(scores: dict[str, Any], *keys: str) -> str:
+    """A mean with its 95% interval."""
+    value, bounds = scores, scores["intervals"]
+    for key in keys:
+        value, bounds = value[key], bounds[key]
+    return f"{value:.4f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
 
 
 def _chosen_run(run: Path | None, model: str | None) -> Run:
