@@ -19,6 +19,7 @@ from ldlva.survey.records import NewModel
 
 if TYPE_CHECKING:
     from ldlva.training.runs import Run
+    from ldlva.training.trainer import Progress
 
 RunFolder = Annotated[Path | None, typer.Option(help="Folder of a finished run.")]
 ModelName = Annotated[str | None, typer.Option(help="A shipped model, instead of --run; see `models list`.")]
@@ -63,7 +64,7 @@ def train(
         "method": method,
         "backbone": backbone,
         "stem": stem,
-        "init": init and _initial_weights(init),
+        "init": init and initial_weights(init),
         "image_size": image_size,
         "epochs": epochs,
         "seed": seed,
@@ -96,7 +97,7 @@ def train(
         if run.exists():
             raise LdlvaError(f"{out} already holds a run. Add --resume to continue it, or choose another --out.")
         config = resolve_config(**given)
-    with _TrainingProgress() as progress:
+    with TrainingProgress() as progress:
         train_run(config, run, progress)
     print(f"Finished: {out}")
 
@@ -185,7 +186,7 @@ def _chosen_run(run: Path | None, model: str | None) -> Run:
     return Run(run) if run is not None else shipped_model(str(model))
 
 
-def _initial_weights(name: str) -> str:
+def initial_weights(name: str) -> str:
     """Where `--init` finds its weights: a shipped model's folder, or `name` as it is."""
     from ldlva.training.shipped import shipped_models
 
@@ -205,24 +206,32 @@ def _parse_options(pairs: list[str]) -> dict[str, Any]:
     return options
 
 
-class _TrainingProgress:
+class TrainingProgress:
     """A progress bar per epoch and a line with the figures of every finished one."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import progress as bars
 
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("in this epoch"), console=Console(stderr=True),
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+            bars.TimeRemainingColumn(), bars.TextColumn("in this epoch"), console=Console(stderr=True),
         )  # fmt: skip
         self._task = self._bar.add_task("Reading images", total=None)
 
-    def __enter__(self) -> _TrainingProgress:
+    def __enter__(self) -> TrainingProgress:
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+
+    def named(self, name: str) -> Progress:
+        """The same display for one run of several, with its name in front."""
+
+        def report(stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: dict[str, Any] | None) -> None:
+            self(f"{name}, {stage}", epoch, epochs, step, steps, metrics)
+
+        return report
 
     def __call__(
         self, stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: dict[str, Any] | None
