@@ -42,7 +42,7 @@ def test_from_a_data_set_to_a_comparison(
     evaluate = ["evaluate", "--run", out, "--data", f"ferplus:{root}", "--split", "valid", "--json"]
     assert run(monkeypatch, *evaluate) == 0
     scores = json.loads(capsys.readouterr().out)
-    assert set(scores) == {"n", "filter", "accuracy", "jeffreys", "soft_cross_entropy", "js"}
+    assert set(scores) == {"n", "filter", "reference", "accuracy", "jeffreys", "soft_cross_entropy", "js"}
     assert list(scores["jeffreys"]) == ["1e-2", "1e-3", "1e-4", "1e-7"]
     assert (scores["n"], scores["filter"]) == (21, "argmax")
 
@@ -107,7 +107,9 @@ def test_a_study_from_a_folder(
         (["study", "create", "--name", "x", "--images", "/nowhere"], "/nowhere is neither a folder nor a file"),
         (["compare", "--study", "nope"], "no study named 'nope'"),
         (["predict", "--run", "/nowhere", "--study", "nope"], "no study named 'nope'"),
-        (["evaluate", "--run", "/nowhere", "--data", "x:y"], "Unknown data set 'x:y'"),
+        (["evaluate", "--run", "/nowhere", "--data", "x:y"], "/nowhere holds no run"),
+        (["train", "--out", "/tmp/x", "--data", "x:y"], "Unknown data set 'x:y'. Write one of ferplus:FOLDER"),
+        (["train", "--out", "/tmp/x", "--data", "study:nope"], "no study named 'nope'"),
         (["train", "--out", "/tmp/x"], "Say what to train on with --data"),
         (["train", "--out", "/nowhere", "--resume"], "holds no run"),
         (["train", "--out", "/tmp/x", "--data", "ferplus:/nowhere"], "/nowhere is not a folder"),

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
 from ldlva.comparison import score
-from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.datasets import FaceDataset
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.survey.open import open_repository
@@ -28,7 +29,7 @@ ModelName = Annotated[str | None, typer.Option(help="A shipped model, instead of
 
 def train(
     out: Annotated[Path, typer.Option(help="Run folder, e.g. runs/NAME.")],
-    data: Annotated[str | None, typer.Option(help="faces, or NAME:FOLDER, e.g. ferplus:~/FERPlus.")] = None,
+    data: Annotated[str | None, typer.Option(help="faces, NAME:FOLDER, e.g. ferplus:~/FERPlus, or study:NAME.")] = None,
     method: Annotated[str | None, typer.Option(help="ce or ldlva. Default: ce.")] = None,
     backbone: Annotated[str | None, typer.Option(help="mobilenet_v2, resnet18, ... Default: resnet18.")] = None,
     stem: Annotated[str | None, typer.Option(help="standard, or small for faces of 48-64 px.")] = None,
@@ -46,7 +47,7 @@ def train(
     label_noise: Annotated[float | None, typer.Option(help="Share of labels replaced at random.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16. Default: what is fast here.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all cores.")] = None,
-    label_filter: Annotated[str | None, typer.Option("--filter", help="Rule for labels: argmax, majority.")] = None,
+    label_filter: Annotated[str | None, typer.Option("--filter", help="Rule for labels, by data set.")] = None,
     valence_arousal: Annotated[
         str | None, typer.Option(help="LDLVA: CSV name,valence,arousal. Default: out-of-fold teachers.")
     ] = None,
@@ -99,7 +100,7 @@ def train(
             raise LdlvaError(f"{out} already holds a run. Add --resume to continue it, or choose another --out.")
         config = resolve_config(**given)
     with _TrainingProgress() as progress:
-        train_run(config, run, progress)
+        train_run(config, run, progress, load_data)
     print(f"Finished: {out}")
 
 
@@ -134,7 +135,7 @@ def predict(
 
 
 def evaluate(
-    data: Annotated[str, typer.Option(help="faces, or NAME:FOLDER, e.g. ferplus:~/FERPlus.")],
+    data: Annotated[str, typer.Option(help="faces, NAME:FOLDER, e.g. ferplus:~/FERPlus, or study:NAME.")],
     run: RunFolder = None,
     model: ModelName = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
@@ -145,8 +146,9 @@ def evaluate(
     from ldlva.training.predict import Predictor
 
     chosen = _chosen_run(run, model)
-    dataset = load_dataset(data, split, label_filter)
-    result = score_model(Predictor(chosen), dataset)
+    predictor = Predictor(chosen)
+    dataset = load_data(data, split, label_filter, predictor.config.image_size)
+    result = score_model(predictor, dataset)
     if as_json:
         print_json(result)
         return

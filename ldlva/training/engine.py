@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 import ldlva
-from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.datasets import FaceDataset, Loader, load_dataset
+from ldlva.datasets.images import resize_array
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
-from ldlva.training.images import resize_array
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
 from ldlva.training.trainer import Compute, Progress, build_method, fit
@@ -27,23 +27,32 @@ from ldlva.training.valence_arousal import (
     write_valence_arousal,
 )
 
+HASHED_AT_ONCE = 1024
+"""Images read into memory for the fingerprint."""
+
 NOISE_STREAM = 1
 """Keeps the draw of noisy labels apart from the other uses of the seed."""
 
 
-def train(config: TrainConfig, run: Run, progress: Progress) -> None:
+def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load_dataset) -> None:
     """Run the configuration to its end in the run folder; continues what is there.
+
+    Args:
+        config: what to do.
+        run: where.
+        progress: told after every step.
+        load: finds the data set that the configuration names.
 
     Raises:
         LdlvaError: the data, the settings or the folder do not allow it.
     """
-    dataset = load_dataset(config.data, "train", config.filter)
+    dataset = load(config.data, "train", config.filter, config.image_size)
     if run.exists():
         _check_same_data(run, dataset)
     else:
         run.create(config, run_record(config, dataset))
     training_set = training_part(dataset, config)
-    valid = _valid_part(config)
+    valid = _valid_part(config, load)
     if METHODS[config.method].needs_valence_arousal:
         training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress)
     fit(build_method(config, training_set), training_set, valid, config, run, progress)
@@ -77,10 +86,11 @@ def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
 
 
 def fingerprint(dataset: FaceDataset) -> str:
-    """SHA-256 over names, labels and pixels."""
+    """SHA-256 over names, labels and pixels, read piece by piece."""
     digest = hashlib.sha256("\n".join(dataset.names).encode())
     digest.update(dataset.labels.tobytes())
-    digest.update(dataset.images.tobytes())
+    for start in range(0, len(dataset), HASHED_AT_ONCE):
+        digest.update(dataset.images[start : start + HASHED_AT_ONCE].tobytes())
     return digest.hexdigest()
 
 
@@ -119,10 +129,10 @@ def _at_training_size(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:
     return TrainingSet.from_dataset(dataset, resize_array(dataset.images, config.image_size))
 
 
-def _valid_part(config: TrainConfig) -> TrainingSet | None:
+def _valid_part(config: TrainConfig, load: Loader) -> TrainingSet | None:
     """The valid part if the data set has one; training does without."""
     try:
-        dataset = load_dataset(config.data, "valid", config.filter)
+        dataset = load(config.data, "valid", config.filter, config.image_size)
     except MissingPartError:
         return None
     return _at_training_size(dataset, config)

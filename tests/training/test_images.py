@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ldlva.datasets.images import fit_image
 from ldlva.training import images
 
 
@@ -48,7 +49,7 @@ def test_erasing_replaces_a_rectangle_of_allowed_area_in_about_half() -> None:
 def test_a_wide_colour_picture_is_cropped_at_its_centre() -> None:
     picture = Image.new("RGB", (100, 50), "black")
     picture.paste("white", (25, 0, 75, 50))
-    grey = images.fit_image(picture, 1, 32)
+    grey = fit_image(picture, 1, 32)
     assert grey.shape == (32, 32)
     assert grey.min() == 255
-    assert images.fit_image(picture, 3, 32).shape == (32, 32, 3)
+    assert fit_image(picture, 3, 32).shape == (32, 32, 3)
