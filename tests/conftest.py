@@ -51,7 +51,7 @@ def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """No test may touch the developer's own database or decoded images."""
     monkeypatch.setenv("LDLVA_DATABASE_URL", f"sqlite:///{tmp_path / 'survey.db'}")
     monkeypatch.setenv("LDLVA_DEMO_STUDY", "false")
-    monkeypatch.setenv("LDLVA_CACHE", str(tmp_path / "decoded"))
+    monkeypatch.setenv("LDLVA_CACHE", str(tmp_path / ".decoded"))
     settings.cache_clear()
     yield
     settings.cache_clear()

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,14 @@ def test_grey_and_colour_become_channels_first_floats() -> None:
     colour = images.to_input(np.full((2, 8, 8, 3), 255, np.uint8))
     assert colour.shape == (2, 3, 8, 8)
     assert float(colour.max()) == pytest.approx(2.0)
+
+
+def test_a_piece_of_a_read_only_memory_map_becomes_floats_without_a_warning(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((4, 8, 8), 255, np.uint8))
+    stored = np.load(tmp_path / "a.npy", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert float(images.to_input(stored[1:3]).mean()) == pytest.approx(2.0)
 
 
 def test_flip_mirrors_about_half_of_the_images() -> None:
