@@ -101,9 +101,9 @@ def test_grey_and_colour_of_several_sizes(sqlite_repository: Repository) -> None
     with Image.open(content) as image:
         np.testing.assert_array_equal(dataset.images[dataset.names.index("colour.png")], fit_image(image, 3, 32))
     assert all(study_dataset(sqlite_repository, "demo", split, image_size=32).channels == 3 for split in SPLITS)
-    if len(dataset) > 1:
-        with pytest.raises(DatasetError, match="Images of several sizes need a size"):
-            study_dataset(sqlite_repository, "demo", part)
+    assert len(dataset) > 1
+    with pytest.raises(DatasetError, match="Images of several sizes need a size"):
+        study_dataset(sqlite_repository, "demo", part)
 
 
 def test_an_unknown_study_part_or_split_is_named(study: Repository) -> None:
