@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     demo_study: bool = True
     """Put the demo study into a database made anew."""
 
+    jobs: Path = PROJECT_ROOT / "data" / "jobs"
+    """Folder for commands that pages start: their files, logs and progress."""
+
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""
 

@@ -51,6 +51,7 @@ def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """No test may touch the developer's own database."""
     monkeypatch.setenv("LDLVA_DATABASE_URL", f"sqlite:///{tmp_path / 'survey.db'}")
     monkeypatch.setenv("LDLVA_DEMO_STUDY", "false")
+    monkeypatch.setenv("LDLVA_JOBS", str(tmp_path / "jobs"))
     settings.cache_clear()
     yield
     settings.cache_clear()
