@@ -33,6 +33,8 @@ REPLICATES = 2000
 FEWEST_IMAGES = 5
 """With fewer, a bootstrap over images has too little to resample: nothing is ranked."""
 FLOOR_REPLICATES = 200
+SCORE_REPLICATES = 500
+"""For a single model on a whole data set: thousands of faces, where 500 give the bounds to two digits."""
 
 STATISTICS: dict[str, Statistic] = {
     **{epsilon_name(e): partial(jeffreys_divergence, epsilon=e) for e in EPSILON_GRID},
@@ -40,6 +42,8 @@ STATISTICS: dict[str, Statistic] = {
     "js": jensen_shannon_divergence,
 }
 """Everything reported per predictor; the Jeffreys divergences under the name of their clipping constant."""
+
+COMPANIONS = ("soft_cross_entropy", "js")
 
 HEADLINE = epsilon_name(HEADLINE_EPSILON)
 GRID = tuple(epsilon_name(e) for e in EPSILON_GRID)
@@ -226,19 +230,31 @@ def _fixed(name: str, meaning: str, human: FloatArray, predicted: FloatArray) ->
     return Floor(name, meaning, {key: float(f(human, predicted).mean()) for key, f in STATISTICS.items()})
 
 
-def score(reference: FloatArray, predicted: FloatArray) -> dict[str, Any]:
-    """Means over faces for one model on a data set: the output of the `evaluate` command.
+def score(reference: FloatArray, predicted: FloatArray, votes: IntArray | None, seed: int = 0) -> dict[str, Any]:
+    """Means over faces with their 95% intervals for one model on a data set: the output of the `evaluate` command.
 
     Args:
-        reference: what people chose, as distributions `[N, C]`.
+        reference: what the model is measured against, as distributions `[N, C]`.
         predicted: `[N, C]`.
+        votes: the votes behind `reference`, `[N, C]`, whose raters are then resampled too; None: faces only.
+        seed: of the bootstrap.
     """
-    means = {key: float(f(reference, check_distributions(predicted)).mean()) for key, f in STATISTICS.items()}
-    return {
-        "jeffreys": {key: means[key] for key in GRID},
-        "soft_cross_entropy": means["soft_cross_entropy"],
-        "js": means["js"],
-    }
+    check_distributions(predicted)
+    per_face = {key: f(reference, predicted) for key, f in STATISTICS.items()}
+    means = {key: float(values.mean()) for key, values in per_face.items()}
+    if votes is not None:
+        resampled = paired_bootstrap(votes, [predicted], STATISTICS, SCORE_REPLICATES, seed)
+        replicates = {key: values[:, 0] for key, values in resampled.items()}
+    else:
+        drawn = np.random.default_rng(seed).integers(0, len(reference), (SCORE_REPLICATES, len(reference)))
+        replicates = {key: values[drawn].mean(axis=1) for key, values in per_face.items()}
+    bounds = {key: estimate(means[key], values, minimum=0.0) for key, values in replicates.items()}
+    intervals = {key: [bound.low, bound.high] for key, bound in bounds.items()}
+
+    def grouped(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {"jeffreys": {key: values[key] for key in GRID}, **{key: values[key] for key in COMPANIONS}}
+
+    return {**grouped(means), "intervals": grouped(intervals)}
 
 
 def accuracy(votes: IntArray, predicted: FloatArray) -> float:

@@ -42,9 +42,24 @@ def test_from_a_data_set_to_a_comparison(
     evaluate = ["evaluate", "--run", out, "--data", f"ferplus:{root}", "--split", "valid", "--json"]
     assert run(monkeypatch, *evaluate) == 0
     scores = json.loads(capsys.readouterr().out)
-    assert set(scores) == {"n", "filter", "accuracy", "jeffreys", "soft_cross_entropy", "js"}
+    assert set(scores) == {
+        "n",
+        "filter",
+        "reference",
+        "accuracy",
+        "jeffreys",
+        "soft_cross_entropy",
+        "js",
+        "intervals",
+        "calibrated",
+    }
+    assert scores["calibrated"]["fitted_on"] == "the other half of these faces"
+    assert scores["reference"] == "human votes"
     assert list(scores["jeffreys"]) == ["1e-2", "1e-3", "1e-4", "1e-7"]
     assert (scores["n"], scores["filter"]) == (21, "argmax")
+
+    assert run(monkeypatch, *evaluate[:-1], "--run", str(tmp_path / "ce")) == 0
+    assert "ldlva + ce" in capsys.readouterr().out
 
     assert run(monkeypatch, "compare", "--study", "fer", "--json") == 0
     compared = json.loads(capsys.readouterr().out)

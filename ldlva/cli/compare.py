@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ldlva.cli.output import Json, print_json
-from ldlva.comparison import GRID, HEADLINE, Comparison
+from ldlva.comparison import COMPANIONS, GRID, HEADLINE, Comparison
 from ldlva.survey.comparing import compare_study
 from ldlva.survey.open import open_repository
 
@@ -38,20 +38,19 @@ def _print_comparison(comparison: Comparison, study: str) -> None:
     table.add_column("clipped at", no_wrap=True)
     for name in (*GRID, f"95% at {HEADLINE}", "soft CE", "JS", "acc."):
         table.add_column(name, justify="right", no_wrap=True)
-    companions = ("soft_cross_entropy", "js")
     for model in comparison.models:
         headline = model.estimates[HEADLINE]
         table.add_row(
             escape(model.name),
             *(f"{model.estimates[key].mean:.2f}" for key in GRID),
             f"{headline.low:.2f}–{headline.high:.2f}",
-            *(f"{model.estimates[key].mean:.3f}" for key in companions),
+            *(f"{model.estimates[key].mean:.3f}" for key in COMPANIONS),
             f"{model.accuracy:.0%}",
         )
     table.add_section()
     for floor in comparison.floors:
         grid = (f"{floor.values[key]:.2f}" for key in GRID)
-        table.add_row(floor.name, *grid, "", *(f"{floor.values[key]:.3f}" for key in companions), "")
+        table.add_row(floor.name, *grid, "", *(f"{floor.values[key]:.3f}" for key in COMPANIONS), "")
     console.print(table)
     for sentence in comparison.verdict():
         console.print(escape(sentence))

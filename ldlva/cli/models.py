@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from ldlva.cli.output import Json, print_json
-from ldlva.cli.training import score_model
 from ldlva.comparison import HEADLINE
 from ldlva.datasets import load_dataset
 
@@ -64,12 +63,12 @@ def ship_model(
     split: Annotated[str, typer.Option(help="Part the metrics are measured on.")] = "valid",
 ) -> None:
     """Make a shipped model of a run: half precision, a card with its metrics, predictions for the demo study."""
-    from ldlva.training.predict import Predictor
+    from ldlva.training.evaluation import evaluate
     from ldlva.training.runs import Run
     from ldlva.training.shipped import ship
 
     dataset = load_dataset(data, split)
-    metrics = {"data": dataset.describe(), **score_model(Predictor(Run(run)), dataset)}
+    metrics = {"data": dataset.describe(), **evaluate([Run(run)], dataset)}
     model = ship(Run(run), name, {"metrics": metrics, **CARDS[dataset.source]})
     print(f"Shipped as {model.folder}")
 

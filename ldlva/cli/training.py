@@ -11,16 +11,15 @@ from rich.console import Console
 from rich.table import Table
 
 from ldlva.cli.output import Json, print_json
-from ldlva.comparison import score
-from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.datasets import load_dataset
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewModel
 
 if TYPE_CHECKING:
-    from ldlva.training.predict import Predictor
     from ldlva.training.runs import Run
+    from ldlva.training.trainer import Progress
 
 RunFolder = Annotated[Path | None, typer.Option(help="Folder of a finished run.")]
 ModelName = Annotated[str | None, typer.Option(help="A shipped model, instead of --run; see `models list`.")]
@@ -65,7 +64,7 @@ def train(
         "method": method,
         "backbone": backbone,
         "stem": stem,
-        "init": init and _initial_weights(init),
+        "init": init and initial_weights(init),
         "image_size": image_size,
         "epochs": epochs,
         "seed": seed,
@@ -98,7 +97,7 @@ def train(
         if run.exists():
             raise LdlvaError(f"{out} already holds a run. Add --resume to continue it, or choose another --out.")
         config = resolve_config(**given)
-    with _TrainingProgress() as progress:
+    with TrainingProgress() as progress:
         train_run(config, run, progress)
     print(f"Finished: {out}")
 
@@ -135,43 +134,46 @@ def predict(
 
 def evaluate(
     data: Annotated[str, typer.Option(help="faces, or NAME:FOLDER, e.g. ferplus:~/FERPlus.")],
-    run: RunFolder = None,
-    model: ModelName = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Folder of a finished run; several are an ensemble.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A shipped model, as well as or instead of --run.")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
     label_filter: Annotated[str | None, typer.Option("--filter", help="As for train.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a model against the votes of a data set: means over faces, natural logarithms."""
-    from ldlva.training.predict import Predictor
+    """Score models against the votes of a data set: means over faces with 95% intervals, natural logarithms."""
+    from ldlva.training.evaluation import evaluate as evaluate_runs
+    from ldlva.training.runs import Run
+    from ldlva.training.shipped import shipped_model
 
-    chosen = _chosen_run(run, model)
+    runs = [Run(folder) for folder in run or []] + [shipped_model(name) for name in model or []]
     dataset = load_dataset(data, split, label_filter)
-    result = score_model(Predictor(chosen), dataset)
+    result = evaluate_runs(runs, dataset)
     if as_json:
         print_json(result)
         return
+    calibrated = result["calibrated"]
     table = Table(
-        "Measure", "Value", title=f"{chosen.name} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}"
+        "Measure",
+        "Raw",
+        f"After temperature {calibrated['temperature']:.2f}",
+        title=f"{' + '.join(one.name for one in runs)} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}, "
+        f"against {result['reference']}",
     )
-    table.add_row("accuracy", f"{result['accuracy']:.4f}")
-    for epsilon, value in result["jeffreys"].items():
-        table.add_row(f"Jeffreys divergence, clipped at {epsilon}", f"{value:.4f}")
-    table.add_row("soft cross-entropy", f"{result['soft_cross_entropy']:.4f}")
-    table.add_row("Jensen-Shannon divergence", f"{result['js']:.4f}")
+    table.add_row("accuracy", f"{result['accuracy']:.4f}", "the same")
+    for epsilon in result["jeffreys"]:
+        cells = (_with_interval(scores, "jeffreys", epsilon) for scores in (result, calibrated))
+        table.add_row(f"Jeffreys divergence, clipped at {epsilon}", *cells)
+    for key, title in (("soft_cross_entropy", "soft cross-entropy"), ("js", "Jensen-Shannon divergence")):
+        table.add_row(title, *(_with_interval(scores, key) for scores in (result, calibrated)))
     Console().print(table)
 
 
-def score_model(predictor: Predictor, dataset: FaceDataset) -> dict[str, Any]:
-    """What `evaluate` prints."""
-    measured_against, reference = dataset.reference()
-    probabilities = predictor.predict_dataset(dataset).probabilities
-    return {
-        "n": len(dataset),
-        "filter": dataset.filter,
-        "reference": measured_against,
-        "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
-        **score(reference, probabilities),
-    }
+def _with_interval(scores: dict[str, Any], *keys: str) -> str:
+    """A mean with its 95% interval."""
+    value, bounds = scores, scores["intervals"]
+    for key in keys:
+        value, bounds = value[key], bounds[key]
+    return f"{value:.4f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
 
 
 def _chosen_run(run: Path | None, model: str | None) -> Run:
@@ -184,7 +186,7 @@ def _chosen_run(run: Path | None, model: str | None) -> Run:
     return Run(run) if run is not None else shipped_model(str(model))
 
 
-def _initial_weights(name: str) -> str:
+def initial_weights(name: str) -> str:
     """Where `--init` finds its weights: a shipped model's folder, or `name` as it is."""
     from ldlva.training.shipped import shipped_models
 
@@ -204,24 +206,32 @@ def _parse_options(pairs: list[str]) -> dict[str, Any]:
     return options
 
 
-class _TrainingProgress:
+class TrainingProgress:
     """A progress bar per epoch and a line with the figures of every finished one."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import progress as bars
 
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("in this epoch"), console=Console(stderr=True),
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+            bars.TimeRemainingColumn(), bars.TextColumn("in this epoch"), console=Console(stderr=True),
         )  # fmt: skip
         self._task = self._bar.add_task("Reading images", total=None)
 
-    def __enter__(self) -> _TrainingProgress:
+    def __enter__(self) -> TrainingProgress:
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+
+    def named(self, name: str) -> Progress:
+        """The same display for one run of several, with its name in front."""
+
+        def report(stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: dict[str, Any] | None) -> None:
+            self(f"{name}, {stage}", epoch, epochs, step, steps, metrics)
+
+        return report
 
     def __call__(
         self, stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: dict[str, Any] | None

@@ -54,6 +54,11 @@ class FaceDataset:
         """1 for grey images, 3 for RGB."""
         return 1 if self.images.ndim == 3 else 3
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is a distribution to measure predictions against, or single labels only."""
+        return self.vote_counts is not None or self.expression_mixture is not None
+
     def reference(self) -> tuple[str, FloatArray]:
         """What predictions are measured against: its name, and `[N, C]` rows summing to 1.
 

@@ -17,6 +17,7 @@ from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
+from ldlva.training.evaluation import fit_run_temperature
 from ldlva.training.images import resize_array
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
@@ -44,9 +45,12 @@ def train(config: TrainConfig, run: Run, progress: Progress) -> None:
         run.create(config, run_record(config, dataset))
     training_set = training_part(dataset, config)
     valid = _valid_part(config)
+    valid_set = None if valid is None else _at_training_size(valid, config)
     if METHODS[config.method].needs_valence_arousal:
         training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress)
-    fit(build_method(config, training_set), training_set, valid, config, run, progress)
+    fit(build_method(config, training_set), training_set, valid_set, config, run, progress)
+    if valid is not None and valid.has_reference:
+        fit_run_temperature(run, valid)
 
 
 def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
@@ -119,13 +123,12 @@ def _at_training_size(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:
     return TrainingSet.from_dataset(dataset, resize_array(dataset.images, config.image_size))
 
 
-def _valid_part(config: TrainConfig) -> TrainingSet | None:
+def _valid_part(config: TrainConfig) -> FaceDataset | None:
     """The valid part if the data set has one; training does without."""
     try:
-        dataset = load_dataset(config.data, "valid", config.filter)
+        return load_dataset(config.data, "valid", config.filter)
     except MissingPartError:
         return None
-    return _at_training_size(dataset, config)
 
 
 def _with_valence_arousal(

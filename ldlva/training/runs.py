@@ -5,6 +5,7 @@ runs/NAME/config.json        resolved configuration, git revision, versions, dat
           metrics.jsonl      one line an epoch
           checkpoint.pt      state after the last finished epoch; all that --resume needs
           model.safetensors  network weights; present once training has finished
+          temperature.json   temperature fitted on the valid part, where it has votes
           valence_arousal.csv, teacher/   LDLVA only: coordinates and the runs that made them
 ```
 """
@@ -81,6 +82,21 @@ class Run:
 
     def config(self) -> TrainConfig:
         return resolve_config(**self.record()["config"])
+
+    def temperature(self) -> dict[str, Any] | None:
+        """`temperature`, and what it was `fitted_on`; None if the data set had nothing to fit it on."""
+        path = self.folder / "temperature.json"
+        if not path.is_file():
+            return None
+        try:
+            content = json.loads(path.read_text())
+            float(content["temperature"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path} is damaged: {error!r}.") from None
+        return dict(content)
+
+    def write_temperature(self, content: dict[str, Any]) -> None:
+        write_json(self.folder / "temperature.json", content)
 
     def metrics(self) -> list[dict[str, Any]]:
         """One dict per finished epoch."""

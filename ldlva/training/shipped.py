@@ -3,6 +3,7 @@
 ```
 data/models/NAME/config.json         the run's record, and `card`: metrics, limits, licence
                  model.safetensors   weights in half precision
+                 temperature.json    temperature fitted on the valid part
                  demo.parquet        predictions and features for the demo study
 ```
 """
@@ -59,6 +60,8 @@ def ship(run: Run, name: str, card: dict[str, Any]) -> Run:
         model.folder.mkdir(parents=True)
     model.save_weights({key: w.half() if w.is_floating_point() else w for key, w in weights.items()})
     write_json(model.folder / "config.json", {**run.record(), "card": card})
+    if (temperature := run.temperature()) is not None:
+        model.write_temperature(temperature)
     write_demo_predictions(model)
     return model
 

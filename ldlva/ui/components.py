@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ldlva.comparison import GRID, HEADLINE, Comparison
+from ldlva.comparison import COMPANIONS, GRID, HEADLINE, Comparison
 from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, emotion
 from ldlva.inference import Estimate
 
@@ -118,11 +118,11 @@ def comparison_table(comparison: Comparison) -> str:
     body = ""
     for model in comparison.models:
         cells = "".join(f"<td{_headline(key)}>{_interval(model.estimates[key])}</td>" for key in GRID)
-        companions = "".join(f"<td>{_interval(model.estimates[key])}</td>" for key in ("soft_cross_entropy", "js"))
+        companions = "".join(f"<td>{_interval(model.estimates[key])}</td>" for key in COMPANIONS)
         body += f"<tr><td><b>{escape(model.name)}</b></td>{cells}{companions}<td>{model.accuracy:.0%}</td></tr>"
     for floor in comparison.floors:
         cells = "".join(f"<td{_headline(key)}>{floor.values[key]:.2f}</td>" for key in GRID)
-        companions = "".join(f"<td>{floor.values[key]:.3f}</td>" for key in ("soft_cross_entropy", "js"))
+        companions = "".join(f"<td>{floor.values[key]:.3f}</td>" for key in COMPANIONS)
         body += f'<tr class="floor"><td>{escape(floor.name)}</td>{cells}{companions}<td></td></tr>'
     meanings = "; ".join(f"<b>{escape(floor.name)}</b> {escape(floor.meaning)}" for floor in comparison.floors)
     return (

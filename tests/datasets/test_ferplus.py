@@ -114,7 +114,7 @@ def test_the_real_valid_part(ferplus_folder: Path) -> None:
     }  # fmt: skip
     assert dataset.vote_counts is not None
     majority = np.eye(7)[dataset.labels]
-    jeffreys = score(human_distribution(dataset.vote_counts), majority)["jeffreys"]
+    jeffreys = score(human_distribution(dataset.vote_counts), majority, None)["jeffreys"]
     human = dataset.vote_counts / dataset.vote_counts.sum(axis=1, keepdims=True)
     for epsilon, value in jeffreys.items():
         p, q = np.maximum(human, float(epsilon)), np.maximum(majority, float(epsilon))

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.training.config import resolve_config
+from ldlva.training.engine import noisy_labels, run_record, train, training_part
+from ldlva.training.evaluation import evaluate
+from ldlva.training.methods import TrainingSet
+from ldlva.training.runs import Run
+from tests.conftest import FerPlusMaker
+from tests.training.conftest import silent
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_label_noise_changes_its_share_of_labels_and_none_into_itself(share: float) -> None:
+    labels = np.random.default_rng(0).integers(0, 7, 2000)
+    noisy = noisy_labels(labels, share, seed=3)
+    assert (noisy != labels).sum() == round(share * 2000)
+    assert set(np.unique(noisy)) <= set(range(7))
+    np.testing.assert_array_equal(noisy, noisy_labels(labels, share, seed=3))
+    assert (noisy != noisy_labels(labels, share, seed=4)).any()
+
+
+def dataset(valence_arousal: bool = False) -> FaceDataset:
+    rng = np.random.default_rng(0)
+    return FaceDataset(
+        "x", "train", "argmax", tuple(map(str, range(70))), rng.integers(0, 256, (70, 32, 32), dtype=np.uint8),
+        np.tile(np.arange(7), 10), vote_counts=rng.integers(1, 5, (70, 7)),
+        valence_arousal=rng.uniform(-1, 1, (70, 2)) if valence_arousal else None,
+    )  # fmt: skip
+
+
+def test_a_method_that_does_not_ask_gets_no_votes_and_noise_reaches_the_labels() -> None:
+    clean = training_part(dataset(), resolve_config(data="x:y", image_size=32))
+    noisy = training_part(dataset(), resolve_config(data="x:y", image_size=32, label_noise=0.2))
+    assert clean.distributions is None
+    assert (clean.labels != noisy.labels).sum() == 14
+
+
+def test_the_record_says_where_valence_and_arousal_come_from() -> None:
+    config = resolve_config(data="x:y", method="ldlva", threads=1)
+    assert "pseudo" in run_record(config, dataset())["valence_arousal_source"]
+    assert run_record(config, dataset(valence_arousal=True))["valence_arousal_source"] == "the data set's own"
+
+
+def test_class_weights_average_one_and_favour_the_rare(tiny_set: Callable[..., TrainingSet]) -> None:
+    whole = tiny_set()
+    part = whole.subset(np.flatnonzero((whole.labels != 6) & ~((whole.labels == 5) & (np.arange(28) > 7))))
+    weights = part.class_weights()
+    assert weights[part.labels].mean() == pytest.approx(1)
+    assert weights[5] == pytest.approx(4 * weights[0])
+    assert weights[6] == 0
+
+
+def test_a_finished_run_knows_its_temperature(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus(parts=("train", "valid", "test"))
+    config = resolve_config(data=f"ferplus:{root}", backbone="mobilenet_v2", image_size=32, epochs=1, batch_size=7)
+    run = Run(tmp_path / "run")
+    train(config, run, silent)
+    kept = run.temperature()
+    assert kept is not None
+    assert kept["fitted_on"] == {"source": "ferplus", "split": "valid", "filter": "argmax", "n": 14}
+    on_test = evaluate([run], load_dataset(f"ferplus:{root}", "test"))
+    assert on_test["calibrated"]["temperature"] == kept["temperature"]
+    on_valid = evaluate([run], load_dataset(f"ferplus:{root}", "valid"))
+    assert on_valid["calibrated"]["fitted_on"] == "the other half of these faces"
+
+
+def test_several_runs_are_an_ensemble(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    """The mean distribution of two models is no farther from people than the two on average (convexity)."""
+    root = make_ferplus()
+    runs = [Run(tmp_path / str(seed)) for seed in (0, 1)]
+    settings = {"data": f"ferplus:{root}", "backbone": "mobilenet_v2", "image_size": 32, "batch_size": 7}
+    for seed, run in enumerate(runs):
+        train(resolve_config(**settings, epochs=1, learning_rate=1e-4, seed=seed), run, silent)
+    valid = load_dataset(f"ferplus:{root}", "valid")
+    single = [evaluate([run], valid)["soft_cross_entropy"] for run in runs]
+    assert evaluate(runs, valid)["soft_cross_entropy"] < np.mean(single)
+
+
+def test_a_run_started_from_another_begins_where_that_one_ended(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus()
+    settings = {"data": f"ferplus:{root}", "backbone": "mobilenet_v2", "image_size": 32, "batch_size": 7, "epochs": 1}
+    first, second = Run(tmp_path / "first"), Run(tmp_path / "second")
+    train(resolve_config(**settings), first, silent)
+    train(resolve_config(**settings, init=str(first.folder), learning_rate=1e-12, seed=5), second, silent)
+    weights = [run.load_weights()["classifier.weight"] for run in (first, second)]
+    np.testing.assert_allclose(weights[0].numpy(), weights[1].numpy(), atol=1e-6)
