@@ -52,6 +52,7 @@ def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setenv("LDLVA_DATABASE_URL", f"sqlite:///{tmp_path / 'survey.db'}")
     monkeypatch.setenv("LDLVA_DEMO_STUDY", "false")
     monkeypatch.setenv("LDLVA_JOBS", str(tmp_path / "jobs"))
+    monkeypatch.setenv("LDLVA_RUNS", str(tmp_path / "runs"))
     settings.cache_clear()
     yield
     settings.cache_clear()
