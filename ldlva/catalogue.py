@@ -100,6 +100,8 @@ class Catalogue(_Entry):
     data: tuple[DataEntry, ...]
     initial_weights: tuple[WeightsEntry, ...]
     settings: tuple[Setting, ...]
+    default_method: str
+    default_backbone: str
 
     def method(self, name: str) -> MethodEntry:
         return next(entry for entry in self.methods if entry.name == name)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ldlva.errors import JobError, TrainingError
-from ldlva.jobs import Job, process_identity
+from ldlva.jobs import Job, JobState, process_identity
 
 RunState = Literal["running", "finished", "stopped", "failed", "interrupted", "damaged"]
 """`interrupted`: its process is gone and left no word. All but `running`, `finished` and `damaged` can be resumed."""
@@ -36,6 +36,8 @@ WRITE_SECONDS = 0.5
 
 FRESH_SECONDS = 120
 """A run that trains on another machine counts as running this long after its last word."""
+
+INTERRUPTED = "Its process ended before the last epoch: it was killed, or the machine was restarted."
 
 READING = "reading images"
 """Stage before the first step."""
@@ -102,7 +104,7 @@ class RunSummary:
         temperature: fitted after training, if it was.
         started: when the run was made.
         seconds: spent in finished epochs, the teachers' included.
-        by_page: whether a page started it last, and so can stop it.
+        by_page: whether a page started the process that trains, and so can stop it.
     """
 
     name: str
@@ -266,28 +268,26 @@ def find_runs(root: Path) -> list[RunSummary]:
 def read_run(folder: Path, name: str, now: float) -> RunSummary:
     """One run; whatever is wrong with it is in `reason`."""
     progress, job = read_progress(folder), Job(folder / "job")
-    known: dict[str, Any] = {"progress": progress, "by_page": False, "started": _made_at(folder)}
-    told: tuple[RunState, str] | None = None
+    known: dict[str, Any] = {"progress": progress, "started": _made_at(folder)}
+    job_state: JobState | None = None
     with contextlib.suppress(JobError):
-        details = job.record()["details"]
-        state = job.state()
-        known |= {"by_page": True, "config": details if isinstance(details, dict) else {}}
-        told = (state, job.failure() if state == "failed" else "")
+        known["config"] = dict(job.record()["details"])
+        job_state = job.state()
     try:
-        known |= _content(folder, has_job=told is not None)
+        known |= _content(folder, has_job=job_state is not None)
     except TrainingError as error:
         return RunSummary(name, folder, "damaged", str(error), **known)
     except OSError as error:
         return RunSummary(name, folder, "damaged", f"It cannot be read: {error.strerror}.", **known)
-    alive = (told is not None and told[0] == "running") or (progress is not None and progress.is_alive(now))
-    if alive:
-        known["by_page"] = told is not None and told[0] == "running"
-        return RunSummary(name, folder, "running", **known)
+    if job_state == "running" or (progress is not None and progress.is_alive(now)):
+        return RunSummary(name, folder, "running", by_page=job_state == "running", **known)
     if (folder / "model.safetensors").is_file():
         return RunSummary(name, folder, "finished", **known)
-    if told is None or told[0] == "finished":
-        told = ("interrupted", "Its process ended before the last epoch: it was killed, or the machine was restarted.")
-    return RunSummary(name, folder, *told, **known)
+    if job_state == "stopped":
+        return RunSummary(name, folder, "stopped", **known)
+    if job_state == "failed":
+        return RunSummary(name, folder, "failed", job.failure(), **known)
+    return RunSummary(name, folder, "interrupted", INTERRUPTED, **known)
 
 
 def _run_folders(root: Path) -> Iterator[Path]:
@@ -357,9 +357,9 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _read_metrics(path: Path) -> Metrics:
     if not path.exists():
         return ()
-    rows = []
+    rows: list[dict[str, Any]] = []
     try:
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
+        for line in path.read_text().splitlines():
             row = json.loads(line)
             int(row["epoch"])
             if not all(isinstance(value, int | float) for value in row.values()):
@@ -368,5 +368,5 @@ def _read_metrics(path: Path) -> Metrics:
     except OSError as error:
         raise TrainingError(f"{path.name} cannot be read: {error}.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise TrainingError(f"{path.name}, line {number} is damaged.") from None
+        raise TrainingError(f"{path.name}, line {len(rows) + 1} is damaged.") from None
     return tuple(rows)

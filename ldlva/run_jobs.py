@@ -131,7 +131,8 @@ def _is_taken(folder: Path) -> bool:
     if not folder.exists():
         return False
     try:
-        return not {path.name for path in folder.iterdir()} <= {"job", "progress.json"} or Job(folder / "job").state() == "running"
+        traces = {path.name for path in folder.iterdir()} <= {"job", "progress.json"}
+        return not traces or Job(folder / "job").state() == "running"
     except (OSError, JobError):
         return True
 

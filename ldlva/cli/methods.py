@@ -78,6 +78,8 @@ def catalogue() -> Catalogue:
         initial_weights=tuple(
             WeightsEntry(name=name, backbone=config.backbone, stem=config.stem) for name, config in shipped.items()
         ),
+        default_method=TrainConfig.model_fields["method"].default,
+        default_backbone=TrainConfig.model_fields["backbone"].default,
         settings=_settings(TrainConfig, {n: o.opts[0] for n, o in options.items() if n not in DRAWN_APART}),
     )
 
