@@ -183,8 +183,8 @@ def epoch_curves(
         low, high = min(heights, default=0.0), max(heights, default=1.0)
         margin = max(0.05, 0.15 * (high - low))
         figure.update_yaxes(range=[max(0.0, low - margin), min(1.02, high + margin)])
-    _layout(figure, height=250)
-    figure.update_layout(hovermode="x unified")
+    _layout(figure, height=230)
+    figure.update_layout(hovermode="x unified", margin_t=8)
     return figure
 
 

@@ -270,7 +270,7 @@ def read_run(folder: Path, name: str, now: float) -> RunSummary:
     progress, job = read_progress(folder), Job(folder / "job")
     known: dict[str, Any] = {"progress": progress, "started": _made_at(folder)}
     job_state: JobState | None = None
-    with contextlib.suppress(JobError):
+    with contextlib.suppress(JobError, TypeError, ValueError):
         known["config"] = dict(job.record()["details"])
         job_state = job.state()
     try:

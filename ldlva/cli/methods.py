@@ -91,8 +91,8 @@ def _train_app() -> typer.Typer:
 
 
 def _first_sentence(text: str | None) -> str:
-    """The first paragraph of a docstring on one line."""
-    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+    """The first paragraph of a docstring on one line, without its code marks."""
+    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].replace("`", "").split())
 
 
 def _million_weights(backbone: str) -> float:

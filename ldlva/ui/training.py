@@ -101,7 +101,8 @@ def _is_busy(found: Sequence[RunSummary]) -> bool:
 def current(found: Sequence[RunSummary]) -> list[RunSummary]:
     """Running runs, and the one that did something last."""
     latest = max(found, key=_last_sign, default=None)
-    return [run for run in found if run.state == "running" or run is latest]
+    running = [run for run in found if run.state == "running"]
+    return running if latest is None or latest in running else [*running, latest]
 
 
 def _last_sign(run: RunSummary) -> float:

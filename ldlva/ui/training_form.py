@@ -31,11 +31,13 @@ def draw(runs: Sequence[RunSummary]) -> None:
     """Draw the form; its button starts the run and reloads the page."""
     with session.explained():
         catalogue = session.catalogue()
-        left, right = st.columns(2)
+        left, middle, right = st.columns(3)
         with left:
             data, spec = _data(catalogue)
+        with middle:
+            method = _method(catalogue)
         with right:
-            method, backbone = _method(catalogue)
+            backbone = _backbone(catalogue)
         values: dict[Setting, Any] = {}
         main = [catalogue.setting(name) for name in MAIN]
         for column, setting in zip(st.columns(len(main)), main, strict=True):
@@ -94,22 +96,21 @@ def _data(catalogue: Catalogue) -> tuple[DataEntry, str]:
     return entry, f"{name}:{place}"
 
 
-def _method(catalogue: Catalogue) -> tuple[MethodEntry, str]:
+def _method(catalogue: Catalogue) -> MethodEntry:
     names = [entry.name for entry in catalogue.methods]
     name = st.selectbox("Method", names, index=names.index(catalogue.default_method), key="train-method")
     method = catalogue.method(name)
     needs = " Trains on the votes, so the data set must have some." if method.needs_votes else ""
     st.html(f'<p class="muted">{escape(method.summary + needs)}</p>')
+    return method
+
+
+def _backbone(catalogue: Catalogue) -> str:
     weights = {entry.name: entry.million_weights for entry in catalogue.backbones}
-    backbone = st.selectbox(
-        "Backbone",
-        list(weights),
-        index=list(weights).index(catalogue.default_backbone),
-        format_func=lambda name: f"{name} ({weights[name]:.1f} million weights)",
-        help="The network that sees the faces. More weights take longer.",
-        key="train-backbone",
-    )
-    return method, backbone
+    names = list(weights)
+    name = st.selectbox("Backbone", names, index=names.index(catalogue.default_backbone), key="train-backbone")
+    st.html(f'<p class="muted">A network with {weights[name]:.1f} million weights; more of them take longer.</p>')
+    return name
 
 
 def _initial_weights(
