@@ -71,12 +71,13 @@ def draw_table(found: Sequence[RunSummary]) -> None:
             # Rows are chosen by number: when there are other runs, the choice would slip to other rows.
             key = "runs-" + str(hash(tuple(run.name for run in now)))
             event = st.dataframe(
-                [row(run) for run in now],
+                table(now),
                 column_config=COLUMNS,
                 hide_index=True,
                 on_select="rerun",
                 selection_mode="multi-row",
                 key=key,
+                placeholder="–",
                 height=min(38 + 35 * len(now), 420),
             )
             chosen = [now[number] for number in event["selection"]["rows"] if number < len(now)]
@@ -118,6 +119,7 @@ def draw_card(run: RunSummary, where: str) -> None:
             st.html(progress_bar(run))
         elif run.reason:
             st.html(components.alert(run.reason))
+        _draw_actions(run, where)
         if run.metrics:
             _draw_curves(run, where)
         if run.state == "failed" and (log := last_lines(run)):
@@ -126,7 +128,6 @@ def draw_card(run: RunSummary, where: str) -> None:
         if run.config:
             with st.expander("Settings"):
                 st.html(components.plain_table(flat(run.config).items()))
-        _draw_actions(run, where)
         if run.state == "finished":
             _draw_prediction(run, where)
 
@@ -240,35 +241,45 @@ def _draw_prediction(run: RunSummary, where: str) -> None:
 
 
 COLUMNS = {
-    "valid_accuracy": st.column_config.NumberColumn("Valid accuracy", format="percent"),
+    "valid_accuracy": st.column_config.NumberColumn("Valid accuracy", format="%.1f%%"),
     "valid_cross_entropy": st.column_config.NumberColumn("Valid cross-entropy", format="%.3f"),
     "temperature": st.column_config.NumberColumn("Temperature", format="%.2f"),
     "started": st.column_config.DatetimeColumn("Started", format="YYYY-MM-DD HH:mm"),
     "duration": st.column_config.Column("Time spent"),
     "name": st.column_config.TextColumn("Run", pinned=True),
+    "state": st.column_config.TextColumn("State", width=100),
+    "reason": st.column_config.TextColumn("Remark", width=240),
     **{
         name: st.column_config.Column(label)
         for name, label in (
-            ("state", "State"),
             ("method", "Method"),
             ("backbone", "Backbone"),
             ("data", "Data"),
             ("size", "Size"),
             ("epochs", "Epochs"),
             ("planned", "of"),
-            ("reason", "Remark"),
         )
     },
 }
 
 
+def table(found: Sequence[RunSummary]) -> list[dict[str, Any]]:
+    """The lines of the table; remarks only if there are any."""
+    rows = [row(run) for run in found]
+    if not any(line["reason"] for line in rows):
+        for line in rows:
+            del line["reason"]
+    return rows
+
+
 def row(run: RunSummary) -> dict[str, Any]:
     """One line of the table."""
-    config = run.config
+    config, accuracy = run.config, run.last("valid_accuracy")
     return {
         "name": run.name,
         "state": run.state,
-        "valid_accuracy": run.last("valid_accuracy"),
+        "reason": run.reason or None,
+        "valid_accuracy": None if accuracy is None else 100 * accuracy,
         "valid_cross_entropy": run.last("valid_cross_entropy"),
         "temperature": run.temperature,
         "method": config.get("method"),
@@ -279,7 +290,6 @@ def row(run: RunSummary) -> dict[str, Any]:
         "planned": config.get("epochs"),
         "started": run.started,
         "duration": timedelta(seconds=round(run.seconds)) if run.seconds else None,
-        "reason": run.reason,
     }
 
 

@@ -89,7 +89,7 @@ def _data(catalogue: Catalogue) -> tuple[DataEntry, str]:
     names = list(entries)
     name = st.selectbox("Data set", names, index=names.index(ready[0]) if ready else 0, key="train-data")
     entry = entries[name]
-    st.html(f'<p class="muted">{escape(entry.summary)}</p>')
+    st.html(f'<div class="muted">{escape(entry.summary)}</div>')
     if entry.place is None:
         return entry, name
     place = st.text_input(f"{title(entry.place)} on this server", key=f"train-place-{name}").strip()
@@ -101,7 +101,7 @@ def _method(catalogue: Catalogue) -> MethodEntry:
     name = st.selectbox("Method", names, index=names.index(catalogue.default_method), key="train-method")
     method = catalogue.method(name)
     needs = " Trains on the votes, so the data set must have some." if method.needs_votes else ""
-    st.html(f'<p class="muted">{escape(method.summary + needs)}</p>')
+    st.html(f'<div class="muted">{escape(method.summary + needs)}</div>')
     return method
 
 
@@ -109,7 +109,7 @@ def _backbone(catalogue: Catalogue) -> str:
     weights = {entry.name: entry.million_weights for entry in catalogue.backbones}
     names = list(weights)
     name = st.selectbox("Backbone", names, index=names.index(catalogue.default_backbone), key="train-backbone")
-    st.html(f'<p class="muted">A network with {weights[name]:.1f} million weights; more of them take longer.</p>')
+    st.html(f'<div class="muted">A network with {weights[name]:.1f} million weights; more of them take longer.</div>')
     return name
 
 
