@@ -76,7 +76,14 @@ class BackboneEntry(_Entry):
 
 
 class DataEntry(_Entry):
-    """A data set. `place` is what must be said after its name and a colon, e.g. a folder; None: nothing."""
+    """A data set.
+
+    Attributes:
+        name: as on the command line.
+        summary: what it is in one sentence.
+        place: what must be said after the name and a colon, `folder` or `study`; None: nothing.
+        filters: the rules for labels, the first is the default; empty if they cannot be listed.
+    """
 
     name: str
     summary: str

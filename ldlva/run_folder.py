@@ -162,7 +162,7 @@ class ProgressWriter:
         due = stage != self._stage or step == steps or now - self._written >= WRITE_SECONDS
         if stage != self._stage:
             self._stage, self._stage_began = stage, (now, done)
-        if not due or not self._path.parent.is_dir():
+        if not due or not _is_main_process() or not self._path.parent.is_dir():
             return
         began, first = self._stage_began
         content = RunProgress(
@@ -185,6 +185,11 @@ def machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     return platform.node()
+
+
+def _is_main_process() -> bool:
+    """Of several that `torchrun` started, one speaks for all."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def read_progress(folder: Path) -> RunProgress | None:
@@ -242,7 +247,9 @@ def check_not_running(folder: Path) -> None:
         TrainingError: another process trains there.
     """
     progress = read_progress(folder)
-    if progress is not None and progress.pid != os.getpid() and progress.is_alive(time.time()):
+    if not _is_main_process() or progress is None or progress.pid == os.getpid():
+        return
+    if progress.is_alive(time.time()):
         raise TrainingError(
             f"{folder} is being trained already, by process {progress.pid}. Wait for it, or stop it first."
         )

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     database_url: str = f"sqlite:///{PROJECT_ROOT / 'data' / 'ldlva.db'}"
     """Any SQLAlchemy URL; `postgresql://...` needs psycopg."""
 
+    cache: Path = Path.home() / ".cache" / "ldlva" / "decoded"
+    """Folder of decoded images, kept between runs. May be emptied at any time while nothing runs."""
+
     demo_study: bool = True
     """Put the demo study into a database made anew."""
 

@@ -48,11 +48,12 @@ def ferplus_folder() -> Path:
 
 @pytest.fixture(autouse=True)
 def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No test may touch the developer's own database."""
+    """No test may touch the developer's own database or decoded images."""
     monkeypatch.setenv("LDLVA_DATABASE_URL", f"sqlite:///{tmp_path / 'survey.db'}")
     monkeypatch.setenv("LDLVA_DEMO_STUDY", "false")
     monkeypatch.setenv("LDLVA_JOBS", str(tmp_path / "jobs"))
     monkeypatch.setenv("LDLVA_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("LDLVA_CACHE", str(tmp_path / ".decoded"))
     settings.cache_clear()
     yield
     settings.cache_clear()

@@ -122,7 +122,9 @@ def test_a_study_from_a_folder(
         (["study", "create", "--name", "x", "--images", "/nowhere"], "/nowhere is neither a folder nor a file"),
         (["compare", "--study", "nope"], "no study named 'nope'"),
         (["predict", "--run", "/nowhere", "--study", "nope"], "no study named 'nope'"),
-        (["evaluate", "--run", "/nowhere", "--data", "x:y"], "Unknown data set 'x:y'"),
+        (["evaluate", "--run", "/nowhere", "--data", "x:y"], "/nowhere holds no run"),
+        (["train", "--out", "/tmp/x", "--data", "x:y"], "Unknown data set 'x:y'. Write one of ferplus:FOLDER"),
+        (["train", "--out", "/tmp/x", "--data", "study:nope"], "no study named 'nope'"),
         (["train", "--out", "/tmp/x"], "Say what to train on with --data"),
         (["train", "--out", "/nowhere", "--resume"], "holds no run"),
         (["train", "--out", "/tmp/x", "--data", "ferplus:/nowhere"], "/nowhere is not a folder"),
@@ -165,6 +167,23 @@ def test_an_existing_run_is_neither_overwritten_nor_resumed_with_other_settings(
     assert "these differ: epochs" in capsys.readouterr().err.replace("\n", " ")
     assert run(monkeypatch, "train", "--out", out, "--resume") == 0
     assert "finished already" in capsys.readouterr().out
+
+
+def test_a_study_is_a_data_set_to_train_on_and_to_measure_against(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, make_ferplus: FerPlusMaker
+) -> None:
+    root, out = make_ferplus(), str(tmp_path / "run")
+    assert run(monkeypatch, "study", "import-ferplus", "--root", str(root), "--images", "14", "--name", "fer") == 0
+    quick = ["--epochs", "1", "--image-size", "32", "--batch-size", "7", "--threads", "1", "--filter", "votes-9"]
+    assert run(monkeypatch, "train", "--out", out, "--data", "study:fer", *quick) == 0
+    record = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
+    assert record["source"] == "study"
+    assert record["filter"].startswith("votes-9; 10% valid")
+    capsys.readouterr()
+    assert run(monkeypatch, "evaluate", "--run", out, "--data", "study:fer", "--split", "train", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["reference"], scores["n"]) == ("human votes", record["n"])
+    assert run(monkeypatch, "evaluate", "--run", out, "--data", f"ferplus:{root}", "--split", "valid") == 0
 
 
 def test_titles_and_advice_are_shown_as_they_are(

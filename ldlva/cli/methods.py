@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import typer.main
@@ -13,9 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ldlva.catalogue import BackboneEntry, Catalogue, DataEntry, Kind, MethodEntry, Setting, WeightsEntry
+from ldlva.cli.data import STUDY
 from ldlva.cli.output import Json
 from ldlva.cli.training import train
 from ldlva.datasets import READERS
+from ldlva.survey import dataset as study_data
 
 DRAWN_APART = frozenset({"data", "method", "options", "backbone"})
 """Settings of a run that the catalogue describes more fully than a setting."""
@@ -58,7 +61,7 @@ def catalogue() -> Catalogue:
         methods=tuple(
             MethodEntry(
                 name=name,
-                summary=_first_sentence(method.__doc__),
+                summary=_summary(method),
                 needs_valence_arousal=method.needs_valence_arousal,
                 needs_votes=method.needs_votes,
                 settings=_settings(method.options_type, dict.fromkeys(method.options_type.model_fields, "--set")),
@@ -66,15 +69,7 @@ def catalogue() -> Catalogue:
             for name, method in METHODS.items()
         ),
         backbones=tuple(BackboneEntry(name=name, million_weights=_million_weights(name)) for name in BACKBONES),
-        data=tuple(
-            DataEntry(
-                name=name,
-                summary=_first_sentence(sys.modules[reader.load.__module__].__doc__),
-                place=None if reader.folder else "folder",
-                filters=reader.filters,
-            )
-            for name, reader in READERS.items()
-        ),
+        data=(*_readers(), DataEntry(name=STUDY, summary=_first_sentence(study_data.__doc__), place=STUDY, filters=())),
         initial_weights=tuple(
             WeightsEntry(name=name, backbone=config.backbone, stem=config.stem) for name, config in shipped.items()
         ),
@@ -84,15 +79,32 @@ def catalogue() -> Catalogue:
     )
 
 
+def _readers() -> Iterator[DataEntry]:
+    for name, reader in READERS.items():
+        yield DataEntry(
+            name=name,
+            summary=_first_sentence(sys.modules[reader.load.__module__].__doc__),
+            place=None if reader.folder else "folder",
+            filters=reader.filters,
+        )
+
+
 def _train_app() -> typer.Typer:
     app = typer.Typer()
     app.command()(train)
     return app
 
 
+def _summary(method: type) -> str:
+    """What a method is: its docstring's first sentence, or its module's where the class says "See the module."."""
+    said = _first_sentence(method.__doc__)
+    return _first_sentence(sys.modules[method.__module__].__doc__) if said == "See the module." else said
+
+
 def _first_sentence(text: str | None) -> str:
-    """The first paragraph of a docstring on one line, without its code marks."""
-    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].replace("`", "").split())
+    """The first sentence of a docstring on one line, without its code marks."""
+    paragraph = " ".join(inspect.cleandoc(text or "").split("\n\n")[0].replace("`", "").split())
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", paragraph)[0]
 
 
 def _million_weights(backbone: str) -> float:

@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
 from ldlva.comparison import HEADLINE
-from ldlva.datasets import load_dataset
+from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, help="The models that come with the product.")
 
@@ -67,8 +68,11 @@ def ship_model(
     from ldlva.training.runs import Run
     from ldlva.training.shipped import ship
 
-    dataset = load_dataset(data, split)
-    metrics = {"data": dataset.describe(), **evaluate([Run(run)], dataset)}
+    model_run = Run(run)
+    dataset = load_data(data, split, image_size=model_run.config().image_size)
+    if dataset.source not in CARDS:
+        raise LdlvaError(f"No limits and licence are written for models of {dataset.source}: see CARDS in {__file__}.")
+    metrics = {"data": dataset.describe(), **evaluate([model_run], lambda size: dataset)}
     model = ship(Run(run), name, {"metrics": metrics, **CARDS[dataset.source]})
     print(f"Shipped as {model.folder}")
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
 from ldlva.cli.training import TrainingProgress, initial_weights
 
@@ -51,8 +52,8 @@ def table1(
     settings = {name: value for name, value in given.items() if value is not None}
     cells = grid(out, [name.strip() for name in backbones.split(",") if name.strip()], settings)
     with TrainingProgress() as progress:
-        train_grid(cells, lambda cell: progress.of_run(cell.run.folder, cell.run.name))
-    content = results(cells)
+        train_grid(cells, lambda cell: progress.of_run(cell.run.folder, cell.run.name), load_data)
+    content = results(cells, load_data)
     if as_json:
         print_json(content)
         return

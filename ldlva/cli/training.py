@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
-from ldlva.datasets import load_dataset
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.run_folder import READING, ProgressWriter, check_not_running
@@ -28,7 +28,7 @@ ModelName = Annotated[str | None, typer.Option(help="A shipped model, instead of
 
 def train(
     out: Annotated[Path, typer.Option(help="Run folder, e.g. runs/NAME.")],
-    data: Annotated[str | None, typer.Option(help="faces, or NAME:FOLDER, e.g. ferplus:~/FERPlus.")] = None,
+    data: Annotated[str | None, typer.Option(help="faces, NAME:FOLDER, e.g. ferplus:~/FERPlus, or study:NAME.")] = None,
     method: Annotated[str | None, typer.Option(help="ce or ldlva. Default: ce.")] = None,
     backbone: Annotated[str | None, typer.Option(help="mobilenet_v2, resnet18, ... Default: resnet18.")] = None,
     stem: Annotated[str | None, typer.Option(help="standard, or small for faces of 48-64 px.")] = None,
@@ -46,7 +46,7 @@ def train(
     label_noise: Annotated[float | None, typer.Option(help="Share of labels replaced at random.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16. Default: what is fast here.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all cores.")] = None,
-    label_filter: Annotated[str | None, typer.Option("--filter", help="Rule for labels: argmax, majority.")] = None,
+    label_filter: Annotated[str | None, typer.Option("--filter", help="Rule for labels, by data set.")] = None,
     valence_arousal: Annotated[
         str | None, typer.Option(help="LDLVA: CSV name,valence,arousal. Default: out-of-fold teachers.")
     ] = None,
@@ -100,7 +100,7 @@ def train(
         config = resolve_config(**given)
     check_not_running(out)
     with TrainingProgress() as progress:
-        train_run(config, run, progress.of_run(out))
+        train_run(config, run, progress.of_run(out), load_data)
     print(f"Finished: {out}")
 
 
@@ -135,7 +135,7 @@ def predict(
 
 
 def evaluate(
-    data: Annotated[str, typer.Option(help="faces, or NAME:FOLDER, e.g. ferplus:~/FERPlus.")],
+    data: Annotated[str, typer.Option(help="faces, NAME:FOLDER, e.g. ferplus:~/FERPlus, or study:NAME.")],
     run: Annotated[list[Path] | None, typer.Option(help="Folder of a finished run; several are an ensemble.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="A shipped model, as well as or instead of --run.")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
@@ -148,25 +148,23 @@ def evaluate(
     from ldlva.training.shipped import shipped_model
 
     runs = [Run(folder) for folder in run or []] + [shipped_model(name) for name in model or []]
-    dataset = load_dataset(data, split, label_filter)
-    result = evaluate_runs(runs, dataset)
+    result = evaluate_runs(runs, lambda image_size: load_data(data, split, label_filter, image_size))
     if as_json:
         print_json(result)
         return
+    title = f"{' + '.join(one.name for one in runs)} on {data} {split}, n = {result['n']}, filter {result['filter']}"
+    if "reference" not in result:
+        print(f"{title}: accuracy {result['accuracy']:.4f}. Single labels only: no distribution to measure against.")
+        return
     calibrated = result["calibrated"]
-    table = Table(
-        "Measure",
-        "Raw",
-        f"After temperature {calibrated['temperature']:.2f}",
-        title=f"{' + '.join(one.name for one in runs)} on {data} {split}, n = {len(dataset)}, filter {dataset.filter}, "
-        f"against {result['reference']}",
-    )
+    after = f"After temperature {calibrated['temperature']:.2f}"
+    table = Table("Measure", "Raw", after, title=f"{title}, against {result['reference']}")
     table.add_row("accuracy", f"{result['accuracy']:.4f}", "the same")
     for epsilon in result["jeffreys"]:
         cells = (_with_interval(scores, "jeffreys", epsilon) for scores in (result, calibrated))
         table.add_row(f"Jeffreys divergence, clipped at {epsilon}", *cells)
-    for key, title in (("soft_cross_entropy", "soft cross-entropy"), ("js", "Jensen-Shannon divergence")):
-        table.add_row(title, *(_with_interval(scores, key) for scores in (result, calibrated)))
+    for key, name in (("soft_cross_entropy", "soft cross-entropy"), ("js", "Jensen-Shannon divergence")):
+        table.add_row(name, *(_with_interval(scores, key) for scores in (result, calibrated)))
     Console().print(table)
 
 

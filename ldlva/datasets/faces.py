@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from ldlva.datasets.base import FaceDataset, ImageArray, Split
+from ldlva.datasets.base import FaceDataset, Split
+from ldlva.datasets.images import ImageArray, fit_image
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError
 from ldlva.settings import PROJECT_ROOT
@@ -62,9 +63,10 @@ def survey_faces(role: str, folder: Path = FOLDER) -> list[SurveyFace]:
     ]
 
 
-def load(folder: Path, split: Split, rule: str = "argmax") -> FaceDataset:
-    """Read one part of the training set: RGB images `[N, 112, 112, 3]` with the mixture's largest share as the label.
+def load(folder: Path, split: Split, rule: str = "argmax", image_size: int | None = None) -> FaceDataset:
+    """Read one part of the training set: RGB images with the mixture's largest share as the label.
 
+    Images are 112 x 112 unless a size is asked for.
     The parts hold different people. Valence and arousal are the generator's too: class coordinates weighted by the
     mixture, times intensity.
 
@@ -74,7 +76,7 @@ def load(folder: Path, split: Split, rule: str = "argmax") -> FaceDataset:
     path = folder / "training.parquet"
     try:
         table = pq.read_table(path, filters=[("split", "=", split)])
-        images = np.stack([_decode(content) for content in table["jpeg"].to_pylist()])
+        images = np.stack([_decode(content, image_size) for content in table["jpeg"].to_pylist()])
         mixture = np.array(table["expression_mixture"].to_pylist(), dtype=np.float64)
         valence_arousal = np.column_stack([table["valence"].to_numpy(), table["arousal"].to_numpy()])
         names = tuple(table["name"].to_pylist())
@@ -93,6 +95,6 @@ def load(folder: Path, split: Split, rule: str = "argmax") -> FaceDataset:
     )
 
 
-def _decode(content: bytes) -> ImageArray:
+def _decode(content: bytes, image_size: int | None) -> ImageArray:
     with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB"))
+        return fit_image(image, 3, image_size)

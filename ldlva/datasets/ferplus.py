@@ -8,14 +8,15 @@ Either label file will do, and any of the three parts may be absent.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from ldlva.datasets.base import FaceDataset, ImageArray, Split
+from ldlva.datasets.base import FaceDataset, Split
+from ldlva.datasets.decoded import ImageFile, decode_images
+from ldlva.datasets.listing import place
 from ldlva.distributions import IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError, MissingPartError
@@ -37,11 +38,13 @@ FILTERS = ("argmax", "majority")
 
 @dataclass(frozen=True)
 class FerPlusVotes:
-    """File names and raw votes `[N, 10]` (columns `COLUMNS`) of one part, in file order."""
+    """File names and raw votes `[N, 10]` (columns `COLUMNS`) of one part, in file order, with their lines in `path`."""
 
     folder: Path
     names: tuple[str, ...]
     counts: IntArray
+    path: Path
+    lines: tuple[int, ...]
 
 
 def majority_labels(counts: IntArray, rule: str) -> IntArray:
@@ -80,25 +83,26 @@ def read_votes(root: Path, split: Split) -> FerPlusVotes:
     local, shared = folder / "label.csv", root / "fer2013new.csv"
     if not local.is_file() and not shared.is_file():
         raise DatasetError(f"No labels for FER+ part {split!r}: expected {local} or {shared}.")
+    path = local if local.is_file() else shared
     try:
-        rows = list(_read_label_csv(local) if local.is_file() else _read_fer2013new(shared, split))
+        rows = list(_read_label_csv(path) if path is local else _read_fer2013new(path, split))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{local if local.is_file() else shared} cannot be read: {error}") from None
+        raise DatasetError(f"{path} cannot be read: {error}") from None
     if not rows:
-        raise DatasetError(
-            f"The FER+ label file for part {split!r} has no rows ({local if local.is_file() else shared})."
-        )
-    names = tuple(name for name, _ in rows)
+        raise DatasetError(f"The FER+ label file for part {split!r} has no rows ({path}).")
+    names = tuple(name for _, name, _ in rows)
     if len(set(names)) < len(names):
         duplicate = next(name for name in names if names.count(name) > 1)
         raise DatasetError(f"FER+ part {split!r} lists image {duplicate} twice.")
-    return FerPlusVotes(folder, names, np.array([votes for _, votes in rows], dtype=np.int64))
+    counts = np.array([votes for _, _, votes in rows], dtype=np.int64)
+    return FerPlusVotes(folder, names, counts, path, tuple(line for line, _, _ in rows))
 
 
-def load(root: Path, split: Split, rule: str = "argmax") -> FaceDataset:
-    """Read one part: images `[N, 48, 48]`, single labels by `rule`, votes over the seven emotions.
+def load(root: Path, split: Split, rule: str = "argmax", image_size: int | None = None) -> FaceDataset:
+    """Read one part: grey images, single labels by `rule`, votes over the seven emotions.
 
-    Votes for contempt, unknown and no-face are outside the seven labels and not in `vote_counts`.
+    Images are 48 x 48 unless a size is asked for. Votes for contempt, unknown and no-face are outside the seven labels
+    and not in `vote_counts`.
 
     Raises:
         DatasetError: as `read_votes`, or an image is missing or unreadable.
@@ -109,35 +113,16 @@ def load(root: Path, split: Split, rule: str = "argmax") -> FaceDataset:
     if len(kept) == 0:
         raise DatasetError(f"No image of FER+ part {split!r} at {root} passes the filter {rule!r}.")
     names = tuple(votes.names[i] for i in kept)
+    files = [ImageFile(votes.folder / votes.names[i], place(votes.path, votes.lines[i])) for i in kept]
     return FaceDataset(
         source="ferplus",
         split=split,
         filter=rule,
         names=names,
-        images=read_images([votes.folder / name for name in names]),
+        images=decode_images(files, 1, image_size),
         labels=labels[kept],
         vote_counts=votes.counts[kept][:, _EMOTION_COLUMNS],
     )
-
-
-def read_images(paths: Sequence[Path]) -> ImageArray:
-    """Decode grey images of one common size to uint8 `[N, H, W]`.
-
-    Raises:
-        DatasetError: a file is missing, is not an image, or differs in size from the first.
-    """
-    images: list[ImageArray] = []
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                images.append(np.asarray(image.convert("L")))
-        except FileNotFoundError:
-            raise DatasetError(f"{path} is listed in the labels but missing. Unpack the data set again.") from None
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DatasetError(f"{path} cannot be read as an image ({error}). Unpack the data set again.") from error
-        if images[-1].shape != images[0].shape:
-            raise DatasetError(f"{path} is {images[-1].shape}, the others are {images[0].shape} (height, width).")
-    return np.stack(images)
 
 
 def _find_root(root: Path) -> Path:
@@ -150,14 +135,14 @@ def _find_root(root: Path) -> Path:
     raise DatasetError(f"{root} holds none of {', '.join(FOLDERS.values())}: this is not the FER+ layout.")
 
 
-def _read_label_csv(path: Path) -> Iterator[tuple[str, list[int]]]:
+def _read_label_csv(path: Path) -> Iterator[tuple[int, str, list[int]]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         for line, row in enumerate(csv.reader(file), start=1):
             if row:
                 yield _parse_row(path, line, row[0], row[2:])
 
 
-def _read_fer2013new(path: Path, split: Split) -> Iterator[tuple[str, list[int]]]:
+def _read_fer2013new(path: Path, split: Split) -> Iterator[tuple[int, str, list[int]]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         for line, row in enumerate(csv.reader(file), start=1):
             if line == 1:
@@ -173,7 +158,7 @@ def _read_fer2013new(path: Path, split: Split) -> Iterator[tuple[str, list[int]]
                 yield _parse_row(path, line, row[1], row[2:])
 
 
-def _parse_row(path: Path, line: int, name: str, cells: list[str]) -> tuple[str, list[int]]:
+def _parse_row(path: Path, line: int, name: str, cells: list[str]) -> tuple[int, str, list[int]]:
     if not name or Path(name).name != name or not name.isprintable():
         raise DatasetError(f"{path}, line {line}: {name!r} is not a plain image name.")
     try:
@@ -184,4 +169,4 @@ def _parse_row(path: Path, line: int, name: str, cells: list[str]) -> tuple[str,
         raise DatasetError(
             f"{path}, line {line}: expected {len(COLUMNS)} vote counts, 1 to {MOST_VOTES} in all, got {cells}."
         )
-    return name, votes
+    return line, name, votes

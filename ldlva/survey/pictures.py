@@ -10,9 +10,9 @@ import io
 import warnings
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ldlva.datasets.images import plain_pixels
 from ldlva.errors import SurveyError
 from ldlva.survey.records import NewImage
 
@@ -23,7 +23,6 @@ LARGEST_SIDE = 1024
 MOST_PIXELS = 50_000_000
 """A picture that claims more is refused before it is decoded."""
 
-_BACKGROUND = (128, 128, 128)
 _HARMLESS = {
     "jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression", "interlace",
     "loop", "background", "timestamp", "duration",
@@ -77,7 +76,7 @@ def normalise(name: str, content: bytes, label: str | None = None) -> NewImage:
         described = bool(set(image.info) - _HARMLESS) or image.format == "MPO" or bool(image.getexif())
         if not described and image.mode in ("L", "RGB") and max(image.size) <= LARGEST_SIDE:
             return NewImage(name, content, MEDIA_TYPES[encoding], image.width, image.height, label)
-        image = _plain_pixels(ImageOps.exif_transpose(image))
+        image = plain_pixels(ImageOps.exif_transpose(image))
         image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SurveyError(f"{name} is not a whole JPEG, PNG or WebP picture ({error}).") from None
@@ -87,14 +86,3 @@ def normalise(name: str, content: bytes, label: str | None = None) -> NewImage:
     image.info.clear()
     image.save(written, encoding, **({"quality": 95} if encoding == "JPEG" else {"optimize": True}))
     return NewImage(name, written.getvalue(), MEDIA_TYPES[encoding], image.width, image.height, label)
-
-
-def _plain_pixels(image: Image.Image) -> Image.Image:
-    """8-bit grey or RGB without transparency."""
-    if image.mode.startswith("I"):
-        wide = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((wide / (257 if wide.max() > 255 else 1)).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        ground = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
-        return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
-    return image if image.mode == "L" else image.convert("L" if image.mode in ("1", "F") else "RGB")

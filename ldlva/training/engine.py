@@ -12,13 +12,12 @@ import numpy as np
 import torch
 
 import ldlva
-from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.datasets import FaceDataset, Loader, load_dataset
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
 from ldlva.training.evaluation import fit_run_temperature
-from ldlva.training.images import resize_array
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
 from ldlva.training.trainer import Compute, Progress, build_method, fit
@@ -28,24 +27,33 @@ from ldlva.training.valence_arousal import (
     write_valence_arousal,
 )
 
+HASHED_AT_ONCE = 1024
+"""Images read into memory for the fingerprint."""
+
 NOISE_STREAM = 1
 """Keeps the draw of noisy labels apart from the other uses of the seed."""
 
 
-def train(config: TrainConfig, run: Run, progress: Progress) -> None:
+def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load_dataset) -> None:
     """Run the configuration to its end in the run folder; continues what is there.
+
+    Args:
+        config: what to do.
+        run: where.
+        progress: told after every step.
+        load: finds the data set that the configuration names.
 
     Raises:
         LdlvaError: the data, the settings or the folder do not allow it.
     """
-    dataset = load_dataset(config.data, "train", config.filter)
+    dataset = load(config.data, "train", config.filter, config.image_size)
     if run.exists():
         _check_same_data(run, dataset)
     else:
         run.create(config, run_record(config, dataset))
     training_set = training_part(dataset, config)
-    valid = _valid_part(config)
-    valid_set = None if valid is None else _at_training_size(valid, config)
+    valid = _valid_part(config, load)
+    valid_set = None if valid is None else TrainingSet.from_dataset(valid, valid.images)
     if METHODS[config.method].needs_valence_arousal:
         training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress)
     fit(build_method(config, training_set), training_set, valid_set, config, run, progress)
@@ -81,10 +89,11 @@ def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
 
 
 def fingerprint(dataset: FaceDataset) -> str:
-    """SHA-256 over names, labels and pixels."""
+    """SHA-256 over names, labels and pixels, read piece by piece."""
     digest = hashlib.sha256("\n".join(dataset.names).encode())
     digest.update(dataset.labels.tobytes())
-    digest.update(dataset.images.tobytes())
+    for start in range(0, len(dataset), HASHED_AT_ONCE):
+        digest.update(dataset.images[start : start + HASHED_AT_ONCE].tobytes())
     return digest.hexdigest()
 
 
@@ -96,13 +105,13 @@ def _check_same_data(run: Run, dataset: FaceDataset) -> None:
 
 
 def training_part(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:
-    """What the configured method may see of `dataset`: images at training size, labels with the configured noise, and
+    """What the configured method may see of `dataset`: images, labels with the configured noise, and
     the votes only if the method is one that trains on them.
 
     Raises:
         DatasetError: the method trains on votes and the data set has none.
     """
-    train = _at_training_size(dataset, config)
+    train = TrainingSet.from_dataset(dataset, dataset.images)
     if config.label_noise:
         train = replace(train, labels=noisy_labels(train.labels, config.label_noise, config.seed))
     if METHODS[config.method].needs_votes:
@@ -119,14 +128,10 @@ def noisy_labels(labels: IntArray, share: float, seed: int) -> IntArray:
     return noisy
 
 
-def _at_training_size(dataset: FaceDataset, config: TrainConfig) -> TrainingSet:
-    return TrainingSet.from_dataset(dataset, resize_array(dataset.images, config.image_size))
-
-
-def _valid_part(config: TrainConfig) -> FaceDataset | None:
+def _valid_part(config: TrainConfig, load: Loader) -> FaceDataset | None:
     """The valid part if the data set has one; training does without."""
     try:
-        return load_dataset(config.data, "valid", config.filter)
+        return load(config.data, "valid", config.filter, config.image_size)
     except MissingPartError:
         return None
 

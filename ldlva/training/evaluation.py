@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,25 +17,39 @@ from ldlva.training.predict import Predictor
 from ldlva.training.runs import Run
 
 
-def evaluate(runs: Sequence[Run], dataset: FaceDataset) -> dict[str, Any]:
+def evaluate(runs: Sequence[Run], load: Callable[[int], FaceDataset]) -> dict[str, Any]:
     """What the `evaluate` command prints: accuracy against the single label, and divergences from the reference.
 
-    Several runs are an ensemble: the mean of their distributions.
+    Several runs are an ensemble: the mean of their distributions. Single labels give accuracy and nothing else.
+
+    Args:
+        runs: at least one.
+        load: gives the data set at an image size, the same faces at every size.
 
     Raises:
         TrainingError: no run, or one is not finished.
-        DatasetError: the data set has single labels only, or its images do not fit a network.
+        DatasetError: the images do not fit a network.
     """
     if not runs:
         raise TrainingError("There is nothing to evaluate: name at least one run or model.")
-    measured_against, reference = dataset.reference()
-    probabilities = np.mean([Predictor(run).predict_dataset(dataset).probabilities for run in runs], axis=0)
-    calibrated, calibration = _calibrated(runs, probabilities, reference, dataset)
-    return {
+    at_size = cache(load)
+    predicted = []
+    for run in runs:
+        predictor = Predictor(run)
+        dataset = at_size(predictor.config.image_size)
+        predicted.append(predictor.predict_dataset(dataset).probabilities)
+    probabilities = np.mean(predicted, axis=0)
+    result = {
         "n": len(dataset),
         "filter": dataset.filter,
-        "reference": measured_against,
         "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
+    }
+    if not dataset.has_reference:
+        return result
+    measured_against, reference = dataset.reference()
+    calibrated, calibration = _calibrated(runs, probabilities, reference, dataset)
+    return result | {
+        "reference": measured_against,
         **score(reference, probabilities, dataset.vote_counts),
         "calibrated": {**calibration, **score(reference, calibrated, dataset.vote_counts)},
     }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ldlva.datasets.base import ImageArray
+from ldlva.datasets.images import ImageArray
 
 PAD = 4
 ERASE_PROBABILITY = 0.5
@@ -18,30 +17,11 @@ ERASE_ASPECT = (0.3, 3.3)
 
 def to_input(images: ImageArray | Tensor) -> Tensor:
     """uint8 `[B, S, S]` or `[B, S, S, 3]` to float32 `[B, channels, S, S]`, roughly in [-2, 2]."""
-    batch = torch.as_tensor(images)
-    batch = batch.unsqueeze(1) if batch.ndim == 3 else batch.permute(0, 3, 1, 2)
+    if not isinstance(images, Tensor):
+        # A read-only array, such as a piece of a memory map, is copied: torch warns of tensors it may not write to.
+        images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    batch = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
     return ((batch.float() / 255.0 - 0.5) / 0.25).contiguous(memory_format=torch.channels_last)
-
-
-def resize_array(images: ImageArray, size: int) -> ImageArray:
-    """Every image of an array resized to `size` x `size` (antialiased bilinear); unchanged if it already is."""
-    if images.shape[1:3] == (size, size):
-        return images
-    return np.stack([fit_image(Image.fromarray(image), 1 if images.ndim == 3 else 3, size) for image in images])
-
-
-def fit_image(image: Image.Image, channels: int, size: int) -> ImageArray:
-    """One picture of any size and mode as the network expects it: grey or RGB, centre-cropped to a square, resized.
-
-    Returns:
-        uint8 `[size, size]` for one channel, `[size, size, 3]` for three.
-    """
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.convert("L" if channels == 1 else "RGB").crop((left, top, left + side, top + side))
-    if side != size:
-        square = square.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(square)
 
 
 def augment(batch: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from ldlva.datasets.base import FaceDataset, ImageArray
+from ldlva.datasets.base import FaceDataset
+from ldlva.datasets.images import ImageArray, fit_image, resize_array
 from ldlva.distributions import FloatArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError, TrainingError
 from ldlva.training.backbones import FaceNetwork
 from ldlva.training.config import TrainConfig
-from ldlva.training.images import fit_image, resize_array
 from ldlva.training.runs import Run
 from ldlva.training.trainer import Compute, network_outputs
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from ldlva.datasets import FaceDataset, load_dataset
+from ldlva.datasets import FaceDataset, Loader
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.inference import CONFIDENCE
 from ldlva.training.config import TrainConfig, resolve_config
@@ -62,7 +62,7 @@ def grid(out: Path, backbones: Sequence[str], settings: dict[str, Any]) -> list[
     return cells
 
 
-def train_grid(cells: Sequence[Cell], progress: Callable[[Cell], Progress]) -> None:
+def train_grid(cells: Sequence[Cell], progress: Callable[[Cell], Progress], load: Loader) -> None:
     """Train what is not finished; a killed grid continues where it was.
 
     Raises:
@@ -70,13 +70,13 @@ def train_grid(cells: Sequence[Cell], progress: Callable[[Cell], Progress]) -> N
     """
     for cell in cells:
         if not cell.run.is_finished():
-            train(cell.config, cell.run, progress(cell))
+            train(cell.config, cell.run, progress(cell), load)
 
 
-def results(cells: Sequence[Cell]) -> dict[str, Any]:
+def results(cells: Sequence[Cell], load: Loader) -> dict[str, Any]:
     """Accuracy of every finished cell on the test part, or the valid part where there is no test part."""
     config = cells[0].config
-    dataset = _measured_part(config)
+    dataset = _measured_part(config, load)
     rows: dict[str, dict[str, Any]] = {}
     for cell in cells:
         row = rows.setdefault(cell.config.backbone, {"backbone": cell.config.backbone})
@@ -96,11 +96,11 @@ def results(cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def _measured_part(config: TrainConfig) -> FaceDataset:
+def _measured_part(config: TrainConfig, load: Loader) -> FaceDataset:
     try:
-        return load_dataset(config.data, "test", config.filter)
+        return load(config.data, "test", config.filter, config.image_size)
     except MissingPartError:
-        return load_dataset(config.data, "valid", config.filter)
+        return load(config.data, "valid", config.filter, config.image_size)
 
 
 def _accuracy(run: Run, dataset: FaceDataset) -> dict[str, Any]:

@@ -182,11 +182,11 @@ def seed_epoch(seed: int, epoch: int) -> None:
 def batches(train: TrainingSet, config: TrainConfig, device: torch.device) -> Iterator[Batch]:
     """One epoch in random order; the incomplete last batch is left out (unless it is the only one)."""
     order = torch.randperm(len(train))
-    images, labels = torch.from_numpy(train.images), torch.from_numpy(train.labels)
+    labels = torch.from_numpy(train.labels)
     class_weights = torch.from_numpy(train.class_weights()).float() if config.class_weights else None
     for start in range(0, max(1, len(train) - config.batch_size + 1), config.batch_size):
         rows = order[start : start + config.batch_size]
-        batch = to_input(images[rows])
+        batch = to_input(train.images[rows.numpy()])
         if config.augmentation:
             batch = augment(batch)
         weights = torch.ones(len(rows)) if class_weights is None else class_weights[labels[rows]]

@@ -78,7 +78,7 @@ def out_of_fold_valence_arousal(config: TrainConfig, train: TrainingSet, run: Ru
             method.network.load_state_dict(fold_run.load_weights())
         else:
             fit(method, rest, None, teacher, fold_run, progress, stage=f"teacher {fold + 1}/{config.teacher_folds}")
-        probabilities = posteriors(method.network, train.images[held_out], Compute.from_config(config))
+        probabilities = posteriors(method.network, train.subset(held_out).images, Compute.from_config(config))
         coordinates[held_out] = probabilities @ valence_arousal_coordinates()
     return coordinates
 

@@ -92,7 +92,11 @@ def _data(catalogue: Catalogue) -> tuple[DataEntry, str]:
     st.html(f'<div class="muted">{escape(entry.summary)}</div>')
     if entry.place is None:
         return entry, name
-    place = st.text_input(f"{title(entry.place)} on this server", key=f"train-place-{name}").strip()
+    if entry.place == "study":
+        studies = [study.name for study in session.repository().studies()]
+        place = st.selectbox("Study", studies, key=f"train-place-{name}") or ""
+    else:
+        place = st.text_input(f"{title(entry.place)} on this server", key=f"train-place-{name}").strip()
     return entry, f"{name}:{place}"
 
 
@@ -147,7 +151,9 @@ def _more(catalogue: Catalogue, data: DataEntry, method: MethodEntry) -> dict[Se
         values |= _grid(own, method.name)
         st.markdown("**Settings of every method**")
     rule = catalogue.setting("filter")
-    if len(data.filters) > 1:
+    if not data.filters:
+        values[rule] = _widget(rule, data.name)
+    elif len(data.filters) > 1:
         chosen = st.selectbox("Rule for labels", data.filters, help=rule.help, key=f"train-filter-{data.name}")
         values[rule] = rule.default if chosen == data.filters[0] else chosen
     return values | _grid([s for s in catalogue.settings if s.name not in {*shown, *FOR_COORDINATES}], "")

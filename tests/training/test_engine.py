@@ -65,9 +65,9 @@ def test_a_finished_run_knows_its_temperature(tmp_path: Path, make_ferplus: FerP
     kept = run.temperature()
     assert kept is not None
     assert kept["fitted_on"] == {"source": "ferplus", "split": "valid", "filter": "argmax", "n": 14}
-    on_test = evaluate([run], load_dataset(f"ferplus:{root}", "test"))
+    on_test = evaluate([run], lambda size: load_dataset(f"ferplus:{root}", "test", None, size))
     assert on_test["calibrated"]["temperature"] == kept["temperature"]
-    on_valid = evaluate([run], load_dataset(f"ferplus:{root}", "valid"))
+    on_valid = evaluate([run], lambda size: load_dataset(f"ferplus:{root}", "valid", None, size))
     assert on_valid["calibrated"]["fitted_on"] == "the other half of these faces"
 
 
@@ -78,9 +78,12 @@ def test_several_runs_are_an_ensemble(tmp_path: Path, make_ferplus: FerPlusMaker
     settings = {"data": f"ferplus:{root}", "backbone": "mobilenet_v2", "image_size": 32, "batch_size": 7}
     for seed, run in enumerate(runs):
         train(resolve_config(**settings, epochs=1, learning_rate=1e-4, seed=seed), run, silent)
-    valid = load_dataset(f"ferplus:{root}", "valid")
-    single = [evaluate([run], valid)["soft_cross_entropy"] for run in runs]
-    assert evaluate(runs, valid)["soft_cross_entropy"] < np.mean(single)
+
+    def load(size: int) -> FaceDataset:
+        return load_dataset(f"ferplus:{root}", "valid", None, size)
+
+    single = [evaluate([run], load)["soft_cross_entropy"] for run in runs]
+    assert evaluate(runs, load)["soft_cross_entropy"] < np.mean(single)
 
 
 def test_a_run_started_from_another_begins_where_that_one_ended(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:

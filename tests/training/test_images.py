@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from ldlva.datasets.images import fit_image
 from ldlva.training import images
 
 
@@ -13,6 +17,14 @@ def test_grey_and_colour_become_channels_first_floats() -> None:
     colour = images.to_input(np.full((2, 8, 8, 3), 255, np.uint8))
     assert colour.shape == (2, 3, 8, 8)
     assert float(colour.max()) == pytest.approx(2.0)
+
+
+def test_a_piece_of_a_read_only_memory_map_becomes_floats_without_a_warning(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((4, 8, 8), 255, np.uint8))
+    stored = np.load(tmp_path / "a.npy", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert float(images.to_input(stored[1:3]).mean()) == pytest.approx(2.0)
 
 
 def test_flip_mirrors_about_half_of_the_images() -> None:
@@ -48,7 +60,7 @@ def test_erasing_replaces_a_rectangle_of_allowed_area_in_about_half() -> None:
 def test_a_wide_colour_picture_is_cropped_at_its_centre() -> None:
     picture = Image.new("RGB", (100, 50), "black")
     picture.paste("white", (25, 0, 75, 50))
-    grey = images.fit_image(picture, 1, 32)
+    grey = fit_image(picture, 1, 32)
     assert grey.shape == (32, 32)
     assert grey.min() == 255
-    assert images.fit_image(picture, 3, 32).shape == (32, 32, 3)
+    assert fit_image(picture, 3, 32).shape == (32, 32, 3)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ldlva.datasets import load_dataset
 from ldlva.errors import TrainingError
 from ldlva.training import table1
 from ldlva.training.backbones import BACKBONES
@@ -38,11 +39,11 @@ def test_the_grid_resumes_and_stands_beside_the_published_numbers(
         return begin
 
     with pytest.raises(KeyboardInterrupt):
-        train_grid(cells, watch("mobilenet_v2-ldlva"))
-    train_grid(cells, watch(None))
+        train_grid(cells, watch("mobilenet_v2-ldlva"), load_dataset)
+    train_grid(cells, watch(None), load_dataset)
     assert trained == ["mobilenet_v2-ce", "mobilenet_v2-ldlva"]
 
-    content = results(cells)
+    content = results(cells, load_dataset)
     assert content["data"]["split"] == "valid"
     [row] = content["rows"]
     assert row["published"]["rafdb"] == {"without": 0.8545, "with": 0.8862}
@@ -53,7 +54,7 @@ def test_the_grid_resumes_and_stands_beside_the_published_numbers(
 
 def test_a_grid_is_not_continued_with_other_settings(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
     given = settings(make_ferplus())
-    train_grid(grid(tmp_path / "grid", ["mobilenet_v2"], given)[:1], lambda cell: silent)
+    train_grid(grid(tmp_path / "grid", ["mobilenet_v2"], given)[:1], lambda cell: silent, load_dataset)
     with pytest.raises(TrainingError, match="other settings"):
         grid(tmp_path / "grid", ["mobilenet_v2"], {**given, "epochs": 2})
     with pytest.raises(TrainingError, match="Unknown backbone 'vgg'"):

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,9 @@ import numpy as np
 import pytest
 import torch
 
+from ldlva.datasets import load_dataset
 from ldlva.errors import TrainingError
-from ldlva.training import trainer
+from ldlva.training import engine, trainer
 from ldlva.training.config import resolve_config
 from ldlva.training.engine import train as train_run
 from ldlva.training.methods import TrainingSet
@@ -35,7 +39,7 @@ class KilledError(Exception):
 
 
 def train_in(folder: Path, method: str, train: TrainingSet, kill_after: int | None = None, **extra: Any) -> Run:
-    config = resolve_config(**SETTINGS, method=method, **extra)
+    config = resolve_config(**{**SETTINGS, "method": method, **extra})
     run = Run(folder)
     if not run.exists():
         run.create(config, {})
@@ -131,6 +135,45 @@ def test_training_does_without_a_valid_part_but_not_with_a_broken_one(
     run = Run(tmp_path / "without")
     train_run(resolve_config(**settings), run, silent)
     assert "valid_accuracy" not in run.metrics()[0]
+
+
+@pytest.mark.parametrize("method", ["ce", "ldlva"])
+def test_a_memory_map_trains_to_the_weights_of_an_array(
+    method: str, tmp_path: Path, tiny_set: Callable[..., TrainingSet]
+) -> None:
+    train = tiny_set()
+    np.save(tmp_path / "images.npy", np.stack(list(train.images)))
+    mapped = replace(train, images=np.load(tmp_path / "images.npy", mmap_mode="r"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runs = [train_in(tmp_path / str(i), method, s, batch_size=5, epochs=2) for i, s in enumerate((train, mapped))]
+    a, b = (run.load_weights() for run in runs)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_part_of_a_memory_map_is_gathered_only_when_asked_for(
+    tmp_path: Path, tiny_set: Callable[..., TrainingSet]
+) -> None:
+    train = tiny_set()
+    np.save(tmp_path / "images.npy", np.stack(list(train.images)))
+    stored = np.load(tmp_path / "images.npy", mmap_mode="r+")
+    rows = np.array([3, 5, 8, 20])
+    part = replace(train, images=stored).subset(rows)
+    stored[5] = 77
+    assert (part.images.shape, part.images.ndim, len(part.images), part.channels) == ((4, 32, 32), 3, 4, 1)
+    assert (part.images[1] == 77).all()
+    np.testing.assert_array_equal(part.images[2:], train.images[rows[2:]])
+    np.testing.assert_array_equal(part.images[np.array([3, 0])], train.images[rows[[3, 0]]])
+    np.testing.assert_array_equal(part.subset(np.array([2])).images[0], train.images[8])
+
+
+def test_the_fingerprint_covers_names_labels_and_pixels(
+    make_ferplus: FerPlusMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load_dataset(f"ferplus:{make_ferplus()}", "train")
+    digest = hashlib.sha256("\n".join(dataset.names).encode() + dataset.labels.tobytes() + dataset.images.tobytes())
+    monkeypatch.setattr(engine, "HASHED_AT_ONCE", 3)
+    assert engine.fingerprint(dataset) == digest.hexdigest()
 
 
 def test_votes_never_reach_the_model(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:

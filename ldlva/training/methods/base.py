@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ldlva.datasets.base import FaceDataset, ImageArray
+from ldlva.datasets.base import FaceDataset
+from ldlva.datasets.images import ImageArray
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.training.backbones import FaceNetwork
@@ -21,13 +23,37 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ImageRows:
+    """Some rows of an image array, gathered when asked for: part of a memory map is never held in memory as a whole.
+
+    Args:
+        images: uint8 `[N, S, S]` or `[N, S, S, 3]`.
+        rows: int64 `[M]`.
+    """
+
+    def __init__(self, images: ImageArray | ImageRows, rows: IntArray) -> None:
+        self._images = images
+        self._rows = rows
+        self.shape: tuple[int, ...] = (len(rows), *images.shape[1:])
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: int | slice | IntArray) -> ImageArray:
+        return self._images[self._rows[key]]
+
+    def __iter__(self) -> Iterator[ImageArray]:
+        return (self._images[row] for row in self._rows)
+
+
 @dataclass(frozen=True)
 class TrainingSet:
     """All that a method may learn from: images and single labels, and what it declares that it needs.
 
     Attributes:
         names: N image names.
-        images: uint8 `[N, S, S]` or `[N, S, S, 3]`.
+        images: uint8 `[N, S, S]` or `[N, S, S, 3]`, perhaps a memory map: gather rows, do not ask for all of it.
         labels: int64 `[N]`.
         valence_arousal: float `[N, 2]`, only for methods that ask for it (`needs_valence_arousal`).
         distributions: `[N, C]` rows summing to 1, the votes, only for methods that ask for them (`needs_votes`): no
@@ -35,7 +61,7 @@ class TrainingSet:
     """
 
     names: tuple[str, ...]
-    images: ImageArray
+    images: ImageArray | ImageRows
     labels: IntArray
     valence_arousal: FloatArray | None = None
     distributions: FloatArray | None = None
@@ -47,7 +73,7 @@ class TrainingSet:
 
     def subset(self, rows: IntArray) -> TrainingSet:
         """Images and labels of the given rows."""
-        return TrainingSet(tuple(self.names[i] for i in rows), self.images[rows], self.labels[rows])
+        return TrainingSet(tuple(self.names[i] for i in rows), ImageRows(self.images, rows), self.labels[rows])
 
     def class_weights(self) -> FloatArray:
         """Inverse class frequency `[C]`, scaled so that the mean over the samples is 1; 0 for an absent class."""
