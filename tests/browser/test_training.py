@@ -22,7 +22,7 @@ SERVER_START_SECONDS = 90
 PATIENCE = 180_000
 """Milliseconds for what waits for a child process to load torch on a busy machine."""
 
-EPOCHS = 40
+EPOCHS = 80
 
 
 @pytest.fixture(scope="module")
