@@ -1,9 +1,10 @@
-"""A researcher in a real browser trains a real, tiny model: start, watch, reload, stop, resume, finish."""
+"""A researcher in a real browser trains a real, tiny model: start, watch, reload, stop, resume, kill, finish."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from ldlva.jobs import Job
 from ldlva.run_folder import RunSummary, read_run
 from tests.conftest import ROOT, FerPlusMaker
 
@@ -87,7 +89,7 @@ def choose(page: Page, label: str, value: str) -> None:
     page.get_by_role("option", name=value, exact=True).click()
 
 
-def test_a_training_is_started_watched_stopped_and_resumed(
+def test_a_training_is_started_watched_stopped_killed_and_resumed(
     browser: Browser, server: str, folder: Path, make_ferplus: FerPlusMaker
 ) -> None:
     def run() -> RunSummary:
@@ -131,6 +133,12 @@ def test_a_training_is_started_watched_stopped_and_resumed(
 
     card.get_by_role("button", name="Resume").click()
     expect(card.locator(".pill")).to_have_text("running", timeout=PATIENCE)
+    expect(card.get_by_text(re.compile(rf"Epoch \d+ of {EPOCHS}"))).to_be_visible(timeout=PATIENCE)
+    os.kill(Job(folder / "runs" / "tiny" / "job").record()["pid"], signal.SIGKILL)
+    expect(card.locator(".pill")).to_have_text("failed", timeout=PATIENCE)
+    expect(card.get_by_role("alert")).to_contain_text("it was killed")
+
+    card.get_by_role("button", name="Resume").click()
     expect(card.locator(".pill")).to_have_text("finished", timeout=PATIENCE)
     assert (run().state, run().epochs_done) == ("finished", EPOCHS)
     assert [row["epoch"] for row in run().metrics] == list(range(1, EPOCHS + 1))
