@@ -156,6 +156,7 @@ def epoch_curves(
         percent: whether values are shares.
     """
     value = "%{y:.1%}" if percent else "%{y:.3f}"
+    step = _round_step(epochs)
     figure = go.Figure()
     for name, points in curves.items():
         figure.add_scatter(
@@ -169,8 +170,8 @@ def epoch_curves(
         )
     figure.update_xaxes(
         range=[0.7, max(2, epochs) + 0.3],
-        tick0=1,
-        dtick=_round_step(epochs),
+        tick0=1 if step <= 2 else 0,
+        dtick=step,
         showgrid=False,
         linecolor=GRID_LINE,
         title={"text": "Epoch", "font": {"size": 13, "color": MUTED}, "standoff": 4},

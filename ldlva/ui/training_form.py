@@ -185,7 +185,10 @@ def _widget(setting: Setting, group: str = "") -> Any:
             key=key,
         )
     if setting.kind == "text":
-        text = st.text_input(label, value=setting.default or "", help=setting.help, key=key).strip()
+        placeholder = "automatic" if setting.optional else None
+        text = st.text_input(
+            label, value=setting.default or "", placeholder=placeholder, help=setting.help, key=key
+        ).strip()
         return text or setting.default
     if setting.kind == "integer":
         return st.number_input(
