@@ -1,5 +1,9 @@
 """`python -m ldlva`."""
 
-from ldlva.cli import main
+from ldlva.jobs import recorded
 
-main()
+if __name__ == "__main__":
+    with recorded():
+        from ldlva.cli import main
+
+        main()

@@ -27,3 +27,7 @@ class DatabaseError(LdlvaError):
 
 class TrainingError(LdlvaError):
     """A run cannot start, continue or be read."""
+
+
+class JobError(LdlvaError):
+    """A command beside the web process cannot be started, stopped or followed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -141,3 +142,53 @@ def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str
         range=[-0.03 * widest, 1.08 * widest], showgrid=False, zeroline=True, zerolinecolor=GRID_LINE, ticks="outside"
     )
     return _layout(figure, height=70 + 46 * len(rows))
+
+
+def epoch_curves(
+    curves: Mapping[str, Sequence[tuple[int, float]]], colours: Mapping[str, str], epochs: int, percent: bool = False
+) -> go.Figure:
+    """One metric, or some of the same unit, over the epochs of a training; a line per name.
+
+    Args:
+        curves: (epoch, value) pairs by name.
+        colours: colour by name.
+        epochs: how many there will be; the axis does not move while training.
+        percent: whether values are shares.
+    """
+    value = "%{y:.1%}" if percent else "%{y:.3f}"
+    step = _round_step(epochs)
+    figure = go.Figure()
+    for name, points in curves.items():
+        figure.add_scatter(
+            x=[epoch for epoch, _ in points],
+            y=[height for _, height in points],
+            name=escape(name),
+            mode="lines+markers" if len(points) <= 30 else "lines",
+            line={"color": colours[name], "width": 2.5},
+            marker={"size": 6},
+            hovertemplate=f"{escape(name)}: {value}<extra></extra>",
+        )
+    figure.update_xaxes(
+        range=[0.7, max(2, epochs) + 0.3],
+        tick0=1 if step <= 2 else 0,
+        dtick=step,
+        showgrid=False,
+        linecolor=GRID_LINE,
+        title={"text": "Epoch", "font": {"size": 13, "color": MUTED}, "standoff": 4},
+    )
+    figure.update_yaxes(
+        gridcolor=GRID_LINE, zeroline=False, nticks=6, tickformat=".0%" if percent else None, rangemode="normal"
+    )
+    if percent:
+        heights = [height for points in curves.values() for _, height in points]
+        low, high = min(heights, default=0.0), max(heights, default=1.0)
+        margin = max(0.05, 0.15 * (high - low))
+        figure.update_yaxes(range=[max(0.0, low - margin), min(1.02, high + margin)])
+    _layout(figure, height=230)
+    figure.update_layout(hovermode="x unified", margin_t=8)
+    return figure
+
+
+def _round_step(epochs: int) -> int:
+    """Distance of ticks that leaves at most eight of them."""
+    return next(step for step in (1, 2, 5, 10, 20, 50, 100, 200) if epochs <= 8 * step)

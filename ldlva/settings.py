@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     demo_study: bool = True
     """Put the demo study into a database made anew."""
 
+    jobs: Path = PROJECT_ROOT / "data" / "jobs"
+    """Folder for commands that pages start: their files, logs and progress."""
+
+    runs: Path = PROJECT_ROOT / "runs"
+    """Folder of the Training page's runs."""
+
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""
 

@@ -51,6 +51,8 @@ def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """No test may touch the developer's own database or decoded images."""
     monkeypatch.setenv("LDLVA_DATABASE_URL", f"sqlite:///{tmp_path / 'survey.db'}")
     monkeypatch.setenv("LDLVA_DEMO_STUDY", "false")
+    monkeypatch.setenv("LDLVA_JOBS", str(tmp_path / "jobs"))
+    monkeypatch.setenv("LDLVA_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("LDLVA_CACHE", str(tmp_path / ".decoded"))
     settings.cache_clear()
     yield

@@ -30,3 +30,16 @@ def test_divergence_chart_has_intervals_for_models_and_rows_for_floors() -> None
         assert figure.data[0].x[0] == value.mean
         assert figure.data[0].error_x.array[0] == value.high - value.mean
         assert len(figure.data[-1].x) == len(report.floors)
+
+
+def test_epoch_curves_keep_their_axis_while_training_and_name_nothing_as_markup() -> None:
+    curves = {"a<b>": [(1, 0.2), (2, 0.5)], "c": [(1, 0.4)]}
+    figure = figures.epoch_curves(curves, {"a<b>": "#000", "c": "#111"}, epochs=15, percent=True)
+    assert [line.name for line in figure.data] == ["a&lt;b&gt;", "c"]
+    assert figure.layout.xaxis.range == (0.7, 15.3)
+    assert figure.layout.xaxis.dtick == 2
+    low, high = figure.layout.yaxis.range
+    assert 0 <= low < 0.2 < 0.5 < high <= 1.02
+    for epochs in (1, 8, 1000):
+        axis = figures.epoch_curves({}, {}, epochs).layout.xaxis
+        assert epochs / axis.dtick <= 8

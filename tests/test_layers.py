@@ -36,7 +36,8 @@ def test_a_page_is_a_short_script_on_streamlit_and_ldlva(path: Path) -> None:
 def test_the_web_process_never_imports_torch_nor_scipy() -> None:
     """Start-up time and memory per replica depend on it."""
     code = (
-        "import sys, ldlva.ui.session, ldlva.ui.ballot, ldlva.ui.results, ldlva.ui.compare, ldlva.figures;"
+        "import sys, ldlva.ui.session, ldlva.ui.ballot, ldlva.ui.results, ldlva.ui.compare, ldlva.figures,"
+        "ldlva.ui.training, ldlva.ui.training_form;"
         "print([name for name in ('torch', 'torchvision', 'scipy', 'sklearn', 'alembic') if name in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -52,7 +52,7 @@ def table1(
     settings = {name: value for name, value in given.items() if value is not None}
     cells = grid(out, [name.strip() for name in backbones.split(",") if name.strip()], settings)
     with TrainingProgress() as progress:
-        train_grid(cells, lambda cell: progress.named(cell.run.name), load_data)
+        train_grid(cells, lambda cell: progress.of_run(cell.run.folder, cell.run.name), load_data)
     content = results(cells, load_data)
     if as_json:
         print_json(content)

@@ -14,6 +14,7 @@ from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
+from ldlva.run_folder import READING, ProgressWriter, check_not_running
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewModel
 
@@ -97,8 +98,9 @@ def train(
         if run.exists():
             raise LdlvaError(f"{out} already holds a run. Add --resume to continue it, or choose another --out.")
         config = resolve_config(**given)
+    check_not_running(out)
     with TrainingProgress() as progress:
-        train_run(config, run, progress, load_data)
+        train_run(config, run, progress.of_run(out), load_data)
     print(f"Finished: {out}")
 
 
@@ -223,11 +225,14 @@ class TrainingProgress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def named(self, name: str) -> Progress:
-        """The same display for one run of several, with its name in front."""
+    def of_run(self, folder: Path, name: str = "") -> Progress:
+        """The display for the run in `folder`, whose `progress.json` it keeps; `name` goes in front."""
+        write = ProgressWriter(folder)
+        write(READING)
 
         def report(stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: dict[str, Any] | None) -> None:
-            self(f"{name}, {stage}", epoch, epochs, step, steps, metrics)
+            write(stage, epoch, epochs, step, steps)
+            self(f"{name}, {stage}" if name else stage, epoch, epochs, step, steps, metrics)
 
         return report
 

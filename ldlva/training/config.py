@@ -24,9 +24,9 @@ class TrainConfig(BaseModel):
     stem: Stem = Field("standard", description="small: twice the resolution for faces of 48 to 64 pixels")
     init: str | None = Field(None, description="initial weights: file, run folder, or torchvision; None: random")
     image_size: int = Field(48, ge=32, le=512, description="side of the network's input, pixels")
-    epochs: int = Field(15, ge=1, le=1000)
-    seed: int = Field(0, ge=0, lt=2**31)
-    batch_size: int = Field(64, ge=2)
+    epochs: int = Field(15, ge=1, le=1000, description="times that every image is learned from")
+    seed: int = Field(0, ge=0, lt=2**31, description="everything random follows from it")
+    batch_size: int = Field(64, ge=2, description="images in one step")
     learning_rate: float = Field(0.05, gt=0, description="peak of the one-cycle schedule")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
@@ -36,8 +36,8 @@ class TrainConfig(BaseModel):
     precision: Literal["float32", "bfloat16"] | None = Field(None, description="None: bfloat16 where it is fast")
     threads: int | None = Field(None, ge=1, description="torch threads; None: all cores")
     valence_arousal: str | None = Field(None, description="CSV name,valence,arousal; None: out-of-fold teacher")
-    teacher_folds: int = Field(3, ge=2, le=20)
-    teacher_epochs: int = Field(6, ge=1)
+    teacher_folds: int = Field(3, ge=2, le=20, description="number of teachers, each blind to one part")
+    teacher_epochs: int = Field(6, ge=1, description="epochs of each teacher")
 
     def method_options(self) -> Options:
         """The method's options with its defaults filled in.

@@ -6,6 +6,7 @@ runs/NAME/config.json        resolved configuration, git revision, versions, dat
           checkpoint.pt      state after the last finished epoch; all that --resume needs
           model.safetensors  network weights; present once training has finished
           temperature.json   temperature fitted on the valid part, where it has votes
+          progress.json, job/  where the training is, see `ldlva.run_folder`
           valence_arousal.csv, teacher/   LDLVA only: coordinates and the runs that made them
 ```
 """
@@ -20,6 +21,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -61,7 +63,8 @@ class Run:
             )
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "config.json", {"config": config.model_dump(), **record})
+        created_at = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(self.folder / "config.json", {"config": config.model_dump(), "created_at": created_at, **record})
 
     def record(self) -> dict[str, Any]:
         """Content of `config.json`.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from ldlva.comparison import COMPANIONS, GRID, HEADLINE, Comparison
 from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, emotion
@@ -49,6 +50,51 @@ def progress(done: int, total: int) -> str:
         f'<div class="progress" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="{total}" '
         f'aria-valuenow="{done}"><div style="width:{share:.1f}%"></div></div>'
     )
+
+
+def progress_bar(share: float, text: str, remark: str) -> str:
+    """How far something is, as a bar with words above it."""
+    return (
+        f'<div class="progress-text" role="status"><span>{escape(text)}</span><span>{escape(remark)}</span></div>'
+        f'<div class="progress" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{100 * share:.0f}"><div style="width:{100 * share:.1f}%"></div></div>'
+    )
+
+
+def line_legend(colours: Mapping[str, str]) -> str:
+    """Names of lines with their colours."""
+    entries = "".join(
+        f'<span><i class="line" style="background:{colour}"></i>{escape(name)}</span>'
+        for name, colour in colours.items()
+    )
+    return f'<div class="legend">{entries}</div>'
+
+
+def plain_table(rows: Iterable[tuple[str, Any]]) -> str:
+    """Names and values."""
+    body = "".join(f"<tr><td>{escape(name)}</td><td>{_value(value)}</td></tr>" for name, value in rows)
+    return f'<div class="table-wrap" tabindex="0"><table class="figures settings"><tbody>{body}</tbody></table></div>'
+
+
+def settings_table(columns: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
+    """Settings by row, runs by column."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    body = "".join(
+        f"<tr><td>{escape(name)}</td>{''.join(f'<td>{_value(value)}</td>' for value in values)}</tr>"
+        for name, values in rows.items()
+    )
+    return (
+        '<div class="table-wrap" tabindex="0"><table class="figures settings"><thead><tr><th>Setting</th>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return escape(str(value))
 
 
 def paragraphs(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import streamlit as st
 
+from ldlva.catalogue import Catalogue, ask_catalogue
 from ldlva.errors import LdlvaError, NotYetError
 from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
@@ -28,12 +29,29 @@ def page(title: str, *, menu: bool = True, layout: Literal["centered", "wide"] =
     _tend_garbage()
     if menu:
         style.menu(title)
+    with explained():
+        yield
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn every expected error into a message that says what to do; for parts of a page that run by themselves."""
     try:
         yield
     except NotYetError as error:
         st.html(components.notice(str(error)))
     except LdlvaError as error:
         st.html(components.alert(str(error)))
+
+
+@st.cache_resource(show_spinner="Finding out what can be trained …")
+def catalogue() -> Catalogue:
+    """What can be trained, asked once per server.
+
+    Raises:
+        TrainingError: nothing, see the message; not cached, so the next page load asks again.
+    """
+    return ask_catalogue()
 
 
 @st.cache_resource(show_spinner=False)

@@ -21,7 +21,7 @@ from ldlva.survey.repository import Repository
 from ldlva.ui import ballot
 from tests.conftest import ROOT, pictures
 
-PAGES = ("results", "compare", "vote")
+PAGES = ("results", "compare", "vote")  # those about one study
 
 
 @pytest.fixture(autouse=True)

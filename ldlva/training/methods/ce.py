@@ -9,7 +9,7 @@ from ldlva.training.methods.base import Batch, Method
 
 
 class CrossEntropy(Method):
-    """Plain softmax cross-entropy."""
+    """Cross-entropy on the single label, as if it were the whole truth: the baseline."""
 
     def loss(self, batch: Batch) -> Tensor:
         logits, _ = self.network(batch.images)

@@ -41,7 +41,8 @@ class LdlvaOptions(Options):
 
 
 class Ldlva(Method):
-    """See the module.
+    """Label distribution learning: a face's target mixes its label with the predictions of its neighbours in
+    valence-arousal space, and how much is learned face by face (Le et al., WACV 2023).
 
     Buffers: lambda_hat `[N, 1]`, centers `[C, D]`, and the bank: features `[N, D]`, probabilities `[N, C]`,
     filled `[N]`.

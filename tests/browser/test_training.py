@@ -1,0 +1,151 @@
+"""A researcher in a real browser trains a real, tiny model: start, watch, reload, stop, resume, kill, finish."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ldlva.jobs import Job
+from ldlva.run_folder import RunSummary, read_run
+from tests.conftest import ROOT, FerPlusMaker
+
+SERVER_START_SECONDS = 90
+PATIENCE = 180_000
+"""Milliseconds for what waits for a child process to load torch on a busy machine."""
+
+EPOCHS = 80
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("training")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    settings = {
+        "LDLVA_DATABASE_URL": f"sqlite:///{folder / 'survey.db'}",
+        "LDLVA_JOBS": str(folder / "jobs"),
+        "LDLVA_RUNS": str(folder / "runs"),
+        "LDLVA_CACHE": str(folder / "decoded"),
+    }
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--server.address", "127.0.0.1"],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + SERVER_START_SECONDS
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"the server did not start:\n{log.read_text()}")
+                time.sleep(0.2)
+        yield address
+        process.terminate()
+        process.wait(timeout=20)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    field = page.get_by_label(label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+
+
+def choose(page: Page, label: str, value: str) -> None:
+    page.get_by_label(re.compile(rf"\b{label}$|^{label}\b")).first.click()
+    page.get_by_role("option", name=value, exact=True).click()
+
+
+def test_a_training_is_started_watched_stopped_killed_and_resumed(
+    browser: Browser, server: str, folder: Path, make_ferplus: FerPlusMaker
+) -> None:
+    def run() -> RunSummary:
+        return read_run(folder / "runs" / "tiny", "tiny", time.time())
+
+    context = browser.new_context(viewport={"width": 1440, "height": 1400}, base_url=server)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.goto("/training")
+    expect(page.get_by_role("button", name="Start training")).to_be_visible(timeout=PATIENCE)
+    choose(page, "Data set", "ferplus")
+    fill(page, "Folder on this server", "/nowhere")
+    choose(page, "Backbone", "mobilenet_v2")
+    fill(page, "Image size", "32")
+    fill(page, "Epochs", str(EPOCHS))
+    fill(page, "Name", "tiny")
+    page.get_by_text("More settings").click()
+    fill(page, "Batch size", "7")
+    fill(page, "Threads", "1")
+    page.get_by_role("button", name="Start training").click()
+
+    card = page.locator(".st-key-card-current-tiny")
+    expect(card.get_by_role("alert")).to_contain_text("/nowhere is not a folder", timeout=PATIENCE)
+
+    page.get_by_text("New run").click()
+    fill(page, "Folder on this server", str(make_ferplus(per_emotion=8)))
+    page.get_by_role("button", name="Start training").click()
+    expect(card.locator(".pill")).to_have_text("running", timeout=PATIENCE)
+    expect(card.get_by_text(re.compile(rf"Epoch \d+ of {EPOCHS}"))).to_be_visible(timeout=PATIENCE)
+    expect(card.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENCE)
+
+    page.reload()
+    expect(card.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENCE)
+    card.get_by_role("button", name="Stop").click()
+    expect(card.locator(".pill")).to_have_text("stopped", timeout=PATIENCE)
+    stopped_after = run().epochs_done
+    assert run().state == "stopped"
+    assert 0 < stopped_after < EPOCHS
+    time.sleep(1)
+    assert run().epochs_done == stopped_after
+
+    card.get_by_role("button", name="Resume").click()
+    expect(card.locator(".pill")).to_have_text("running", timeout=PATIENCE)
+    expect(card.get_by_text(re.compile(rf"Epoch \d+ of {EPOCHS}"))).to_be_visible(timeout=PATIENCE)
+    os.kill(Job(folder / "runs" / "tiny" / "job").record()["pid"], signal.SIGKILL)
+    expect(card.locator(".pill")).to_have_text("failed", timeout=PATIENCE)
+    expect(card.get_by_role("alert")).to_contain_text("it was killed")
+
+    card.get_by_role("button", name="Resume").click()
+    expect(card.locator(".pill")).to_have_text("finished", timeout=PATIENCE)
+    assert (run().state, run().epochs_done) == ("finished", EPOCHS)
+    assert [row["epoch"] for row in run().metrics] == list(range(1, EPOCHS + 1))
+    expect(page.get_by_role("heading", name="All runs")).to_be_visible()
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    expect(card.locator(".pill")).to_have_text("finished")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

@@ -1,0 +1,261 @@
+"""The Training page in Streamlit's own test harness, on fabricated runs; what starts is real where it is about that."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+
+from ldlva.catalogue import Catalogue, ask_catalogue
+from ldlva.cli.methods import catalogue
+from ldlva.errors import TrainingError
+from ldlva.jobs import Job
+from ldlva.survey.records import NewStudy
+from ldlva.survey.repository import Repository
+from ldlva.training.backbones import BACKBONES
+from ldlva.training.config import resolve_config
+from ldlva.training.methods import METHODS
+from ldlva.ui import session, training
+from tests.conftest import pictures
+from tests.fabricated_runs import make_run, write_job, write_progress
+from tests.pages.test_pages import alert, html, message, open_page, titles
+
+
+@pytest.fixture(scope="module")
+def answer() -> Catalogue:
+    """What the command answers, after a round through JSON."""
+    return Catalogue.model_validate_json(catalogue().model_dump_json())
+
+
+@pytest.fixture(autouse=True)
+def catalogue_at_hand(answer: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing waits for a child process to load torch."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    monkeypatch.setattr(session, "ask_catalogue", lambda: answer)
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Commands that would have been started."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(Job, "start", lambda job, kind, arguments, details=None: commands.append(arguments))
+    return commands
+
+
+def pill(state: str) -> str:
+    return f'<span class="pill pill-{state}">{state}</span>'
+
+
+def test_the_catalogue_offers_everything_that_trains(answer: Catalogue) -> None:
+    assert [entry.name for entry in answer.methods] == list(METHODS)
+    assert [entry.name for entry in answer.backbones] == list(BACKBONES)
+    for entry in answer.methods:
+        assert len(entry.summary.split()) > 4, f"the docstring of {entry.name} does not say what it is"
+        assert {s.name: s.default for s in entry.settings} == METHODS[entry.name].options_type().model_dump()
+    defaults = resolve_config(data="x").model_dump()
+    for setting in answer.settings:
+        assert setting.default == defaults[setting.name]
+        assert setting.help, f"{setting.name} has no description"
+    assert {"image_size", "epochs", "learning_rate", "seed", "stem", "init", "filter", "batch_size"} <= {
+        setting.name for setting in answer.settings
+    }
+
+
+def test_settings_become_arguments_only_where_they_differ(answer: Catalogue) -> None:
+    assert answer.setting("epochs").arguments(15) == []
+    assert answer.setting("epochs").arguments(3) == ["--epochs", "3"]
+    assert answer.setting("class_weights").arguments(True) == ["--class-weights"]
+    gamma = next(setting for setting in answer.method("ldlva").settings if setting.name == "gamma")
+    assert gamma.arguments(0.1) == ["--set", "gamma=0.1"]
+
+
+def test_without_torch_the_page_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    def no_torch() -> Catalogue:
+        raise TrainingError("Training needs PyTorch.")
+
+    monkeypatch.setattr(session, "ask_catalogue", no_torch)
+    make_run(root, "a", finished=True)
+    app = open_page("training")
+    assert "Training needs PyTorch." in alert(app)
+    assert len(app.dataframe) == 1  # the runs are there all the same
+
+
+def test_a_command_that_cannot_answer_is_an_error_with_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answer:
+        stdout = ""
+        stderr = "Traceback\nModuleNotFoundError: No module named 'torch'\n"
+
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: Answer())
+    with pytest.raises(TrainingError, match=r"pip install -r requirements\.txt"):
+        ask_catalogue()
+    Answer.stderr = "Error: Bad setting in the environment.\n"
+    with pytest.raises(TrainingError, match=r"does not work here: Bad setting in the environment\."):
+        ask_catalogue()
+
+
+def test_an_empty_page_offers_a_run(root: Path) -> None:
+    app = open_page("training")
+    assert titles(app) == ["Training"]
+    assert app.selectbox(key="train-data").value == "faces"
+    assert "the baseline" in html(app)
+    assert app.button(key="train-start").label == "Start training"
+    assert not app.dataframe
+    assert not root.exists()
+
+
+def test_the_form_starts_what_was_chosen(started: list[list[str]], root: Path) -> None:
+    app = open_page("training")
+    app.selectbox(key="train-data").set_value("ferplus").run()
+    app.selectbox(key="train-method").set_value("ldlva").run()
+    assert "neighbours in valence-arousal space" in html(app)
+    app.text_input(key="train-place-ferplus").set_value("/data/FERPlus")
+    app.number_input(key="train--epochs").set_value(3)
+    app.number_input(key="train-ldlva-neighbor_count").set_value(5)
+    app.number_input(key="train-ldlva-teacher_epochs").set_value(2)
+    app.selectbox(key="train-filter-ferplus").set_value("majority")
+    app.button(key="train-start").click().run()
+    assert not app.exception
+    [command] = started
+    assert command == [
+        "train", "--data", "ferplus:/data/FERPlus", "--method", "ldlva", "--backbone", "resnet18", "--epochs", "3",
+        "--set", "neighbor_count=5", "--teacher-epochs", "2", "--filter", "majority",
+        "--out", str(root / "ferplus-ldlva-resnet18"),
+    ]  # fmt: skip
+
+
+def test_shipped_models_are_offered_where_they_fit(answer: Catalogue, root: Path) -> None:
+    make_run(root, "mine", finished=True)
+    app = open_page("training")
+    assert list(app.selectbox(key="train-init-resnet18-standard").options) == ["Random numbers", "Run mine"]
+    app.selectbox(key="train-backbone").set_value("mobilenet_v2").run()
+    offered = list(app.selectbox(key="train-init-mobilenet_v2-standard").options)
+    assert offered == ["Random numbers", *(entry.name for entry in answer.initial_weights)]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("taken", "There is a run named 'taken' already"), ("a/b", "cannot be a run's name")]
+)
+def test_a_bad_name_is_refused(started: list[list[str]], root: Path, name: str, says: str) -> None:
+    make_run(root, "taken")
+    app = open_page("training")
+    app.text_input(key="train-name").set_value(name)
+    app.button(key="train-start").click().run()
+    assert says in html(app).replace("&#x27;", "'")
+    assert started == []
+
+
+def test_a_missing_folder_is_asked_for(started: list[list[str]]) -> None:
+    app = open_page("training")
+    app.selectbox(key="train-data").set_value("ferplus").run()
+    app.button(key="train-start").click().run()
+    assert "Say which folder on this server holds ferplus." in alert(app)
+    assert started == []
+
+
+def test_a_running_run_shows_where_it_is(root: Path) -> None:
+    write_progress(make_run(root, "live"), epoch=3, step=5, steps=10, seconds_per_step=2.0)
+    app = open_page("training")
+    shown = html(app)
+    assert pill("running") in shown
+    assert "Epoch 4 of 15" in shown
+    assert "about 4 min left" in shown
+    assert len(app.get("plotly_chart")) == 2
+    assert "Started on the command line" in app.caption[0].value
+
+
+def test_a_running_teacher_is_named(root: Path) -> None:
+    folder = make_run(root, "live", epochs_done=0, method="ldlva")
+    write_progress(folder, stage="teacher 2/3", epoch=1, epochs=6)
+    assert "Teacher 2 of 3, epoch 2 of 6" in html(open_page("training"))
+
+
+def test_a_stopped_run_is_resumed(started: list[list[str]], root: Path) -> None:
+    folder = make_run(root, "a")
+    write_job(folder, stopped=True)
+    app = open_page("training")
+    assert pill("stopped") in html(app)
+    app.button(key="play_arrow-current-a").click().run()
+    assert started == [["train", "--resume", "--out", str(folder)]]
+
+
+def test_a_failed_start_says_why_and_can_be_discarded(root: Path) -> None:
+    write_job(root / "a", log="Error: /nowhere is not a folder.\n", code=1, method="ce", data="ferplus:/nowhere")
+    app = open_page("training")
+    assert alert(app) == "/nowhere is not a folder."
+    assert "Error: /nowhere is not a folder." in app.code[0].value
+    assert app.button(key="play_arrow-current-a").label == "Try again"
+    app.button(key="delete-current-a").click().run()
+    assert not (root / "a").exists()
+    assert not app.dataframe
+
+
+def test_the_table_lists_damaged_runs_too(root: Path) -> None:
+    make_run(root, "good", finished=True, created_at="2026-01-02T00:00:00+00:00")
+    (make_run(root, "bad") / "config.json").write_text("{")
+    app = open_page("training")
+    lines = app.dataframe[0].value.set_index("name")
+    assert lines.loc["bad", "state"] == "damaged"
+    assert "config.json cannot be read" in lines.loc["bad", "reason"]
+    assert lines.loc["good", "state"] == "finished"
+    assert lines.loc["good", "valid_accuracy"] == pytest.approx(60)
+    assert (lines.loc["good", "temperature"], lines.loc["good", "epochs"]) == (1.25, 3)
+
+
+def test_runs_are_compared_by_what_differs(root: Path) -> None:
+    make_run(root, "a", method="ce")
+    make_run(root, "b", method="ldlva", options={"gamma": 0.1})
+    found = {run.name: run for run in training.runs()}
+    assert training.differences([found["a"], found["b"]]) == {"method": ["ce", "ldlva"], "gamma": [None, 0.1]}
+    assert training.differences([found["a"], found["a"]]) == {}
+
+
+def test_what_runs_comes_first_and_the_latest_after_it(root: Path) -> None:
+    write_progress(make_run(root, "live", created_at="2026-01-01T00:00:00+00:00"))
+    for day in (2, 3):
+        make_run(root, f"done{day}", finished=True, created_at=f"2099-01-0{day}T00:00:00+00:00")
+    assert [run.name for run in training.current(training.runs())] == ["live", "done3"]
+    assert training.current([]) == []
+
+
+def test_a_finished_run_predicts_a_study(
+    started: list[list[str]], root: Path, sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo: faces"), pictures(1))
+    folder = make_run(root, "a", finished=True)
+    app = open_page("training")
+    app.button(key="predict-button-current-a").click().run()
+    assert started == [["predict", "--run", str(folder), "--study", "demo"]]
+
+    class Ended:
+        def state(self) -> str:
+            return "failed"
+
+        def failure(self) -> str:
+            return "There is no study named 'x'."
+
+        def record(self) -> dict[str, Any]:
+            return {"details": {"study": "demo"}}
+
+    monkeypatch.setattr(training, "prediction", lambda run: Ended())
+    assert alert(open_page("training")) == "There is no study named 'x'."
+
+
+def test_names_from_outside_cannot_inject_markup(root: Path) -> None:
+    make_run(root, "<img src=x onerror=alert(1)>", method="<b>x</b>")
+    app = open_page("training")
+    assert "<img src=x" not in html(app)
+    assert "<b>x</b>" not in html(app)
+    assert message(app.title[0]) == "Training"
