@@ -55,7 +55,7 @@ _FOLDER_VARIABLE = "LDLVA_JOB_FOLDER"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a command says it is; `total` is 0 where that is not known. `report` is what it has to tell at its end."""
+    """How far a command says it is; `total` is 0 where that is not known. `report` is what it tells at its end."""
 
     stage: str = ""
     done: int = 0
