@@ -210,11 +210,12 @@ class Job:
             return Progress()
 
     def failure(self) -> str:
-        """Why it failed: the last line of its log, as a person may read it."""
+        """Why it failed, as a person may read it: the command's error message, else the last line of its log."""
         with contextlib.suppress(OSError):
-            lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-            if "code" in _read_json(self.folder / "exit.json") and (told := [line for line in lines if line.strip()]):
-                return told[-1].strip().removeprefix("Error: ")
+            log = self.log_file.read_text(encoding="utf-8", errors="replace").strip()
+            if "code" in _read_json(self.folder / "exit.json") and log:
+                _, found, message = f"\n{log}".rpartition("\nError: ")
+                return message if found else log.splitlines()[-1].strip()
         return "It ended without a word: it was killed, perhaps for want of memory, or the machine was restarted."
 
     def stop(self) -> None:

@@ -24,7 +24,7 @@ with recorded():
     what = sys.argv[1]
     ProgressFile(pathlib.Path(os.environ["PROBE_PROGRESS"]))("Working", 3, 4, "so far")
     if what == "fail":
-        print("first line"); print("Error: the third picture is broken", file=sys.stderr); sys.exit(1)
+        print("first line"); print("Error: three pictures are broken:\\n- c.png", file=sys.stderr); sys.exit(1)
     if what == "raise":
         raise RuntimeError("a bug")
     if what == "sleep":
@@ -80,9 +80,9 @@ def test_a_real_command_runs_as_a_job() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "message"), [("fail", "the third picture is broken"), ("raise", "RuntimeError: a bug")]
+    ("what", "message"), [("fail", "three pictures are broken:\n- c.png"), ("raise", "RuntimeError: a bug")]
 )
-def test_a_failure_tells_the_last_line(start: Callable[[str], Job], what: str, message: str) -> None:
+def test_a_failure_tells_the_error_or_the_last_line(start: Callable[[str], Job], what: str, message: str) -> None:
     job = start(what)
     until(lambda: job.state() != "running")
     assert job.state() == "failed"

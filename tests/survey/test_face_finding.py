@@ -163,15 +163,24 @@ def test_the_square_puts_the_eyes_where_the_constants_say(angle: float) -> None:
 
 
 def test_a_square_beyond_the_edge_is_moved_and_made_smaller_first() -> None:
-    moved = face_square(face_at(250, 84, 66), (500, 500))
+    moved = face_square(face_at(250, 64, 66), (500, 500))
     assert moved.side == pytest.approx(200)
-    assert moved.centre[1] == pytest.approx(100)
-    smaller = face_square(face_at(95, 75, 66), (190, 190))
+    assert moved.centre == pytest.approx((250, 100))
+    smaller = face_square(face_at(95, 75, 66), (400, 190))
     assert smaller.side == pytest.approx(190)
-    beyond = face_square(face_at(20, 20, 66), (500, 500))
+    assert smaller.centre == pytest.approx((95, 95))
+    turned = face_square(face_at(95, 78, 66, 8), (190, 190))
+    assert 0.84 * 190 < turned.side < 190
+
+
+def test_what_cannot_be_kept_inside_is_moved_only_so_far() -> None:
+    beyond = face_square(face_at(20, 250, 66), (500, 500))
     assert beyond.side == pytest.approx(200)
-    assert beyond.centre[0] == pytest.approx(20)
-    assert face_square(face_at(-9, 20, 66), (500, 500)).centre[0] == 0
+    assert beyond.centre[0] == pytest.approx(60)
+    tight = face_square(face_at(95, 78, 66, 25), (190, 190))
+    assert tight.side == pytest.approx(190)
+    assert tight.centre == pytest.approx((95, 95))
+    assert face_square(face_at(-99, 20, 66), (500, 500)).centre[0] >= 0
 
 
 def test_cutting_turns_the_picture_and_continues_its_edge() -> None:
