@@ -6,7 +6,7 @@ JOBS/ID/job.json       what was started, when, and which process it is
         log.txt        its output
         exit.json      its exit code, written by the command itself at its end
         stopped        present once somebody asked it to stop
-        upload/        files it works on, if any
+        upload/        files it works on, if any; deleted once it has succeeded
 ```
 A job's state follows from these files and from whether its process lives, never from the memory of the process that
 started it: it survives a reload of the page and a restart of the server. A jobs folder belongs to one machine.
@@ -248,13 +248,9 @@ class Job:
         Raises:
             JobError: it is running.
         """
-        if self.state() == "running":
+        if (self.folder / "job.json").is_file() and self.state() == "running":
             raise JobError("This job is running. Stop it first.")
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def remove_upload(self) -> None:
-        """Delete the files the command worked on."""
-        shutil.rmtree(self.folder / "upload", ignore_errors=True)
 
     def _is_alive(self) -> bool:
         record = self.record()
@@ -290,7 +286,7 @@ def jobs(kind: str) -> list[Job]:
 
 @contextlib.contextmanager
 def recorded() -> Iterator[None]:
-    """Around a whole command: if it runs as a job, record how it ended."""
+    """Around a whole command: if it runs as a job, record how it ended, and delete its upload if that was well."""
     folder = os.environ.pop(_FOLDER_VARIABLE, None)
     if folder is None:
         yield
@@ -304,6 +300,8 @@ def recorded() -> Iterator[None]:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         raise
     finally:
+        if code == 0:
+            shutil.rmtree(Path(folder) / "upload", ignore_errors=True)
         with contextlib.suppress(JobError):
             _write_json(Path(folder) / "exit.json", {"code": code})
 

@@ -45,6 +45,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Jo
 
     def begin(what: str) -> Job:
         job = new_job()
+        (job.upload / "a.png").touch()
         monkeypatch.setenv("PROBE_PROGRESS", str(job.progress_file))
         with monkeypatch.context() as patch:
             patch.setattr(sys, "executable", str(program))
@@ -67,6 +68,7 @@ def test_a_job_runs_tells_how_far_it_is_and_finishes(start: Callable[[str], Job]
     assert job.state() == "finished"
     assert job.progress() == Progress("Working", 3, 4, "so far")
     assert job.progress().share == 0.75
+    assert not (job.folder / "upload").exists()
     assert [found.id for found in jobs.jobs("probe")] == [job.id]
     assert jobs.jobs("train") == []
 
@@ -87,6 +89,7 @@ def test_a_failure_tells_the_error_or_the_last_line(start: Callable[[str], Job],
     until(lambda: job.state() != "running")
     assert job.state() == "failed"
     assert job.failure() == message
+    assert (job.upload / "a.png").exists()
 
 
 def test_a_killed_job_has_failed_and_can_be_started_again(start: Callable[[str], Job]) -> None:

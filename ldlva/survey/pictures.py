@@ -137,3 +137,12 @@ def _plain_pixels(image: Image.Image) -> Image.Image:
         ground = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
         return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
     return image if image.mode == "L" else image.convert("L" if image.mode in ("1", "F") else "RGB")
+
+
+def thumbnail(content: bytes, side: int) -> tuple[bytes, str]:
+    """A stored picture with no side above `side`, for lists of many: the encoded file and its media type."""
+    with Image.open(io.BytesIO(content)) as image:
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        written = io.BytesIO()
+        image.save(written, "JPEG", quality=85)
+    return written.getvalue(), "image/jpeg"

@@ -11,6 +11,7 @@ from typing import Literal
 import streamlit as st
 
 from ldlva.errors import LdlvaError, NotYetError
+from ldlva.survey import pictures
 from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import StudySummary, StudyVotes
@@ -18,6 +19,9 @@ from ldlva.survey.repository import Repository
 from ldlva.ui import components, style
 
 GC_INTERVAL_SECONDS = 30
+
+THUMBNAIL_SIDE = 192
+"""Pixels: twice what the page shows, for dense screens."""
 
 
 @contextlib.contextmanager
@@ -93,6 +97,12 @@ def paged(rows: list[int], size: int) -> list[int]:
 @st.cache_data(show_spinner="Comparing models with people …", max_entries=32)
 def _comparison(name: str, version: tuple[int, ...], _study: StudySummary) -> StudyComparison:
     return compare_study(repository(), _study)
+
+
+@st.cache_data(show_spinner=False, max_entries=1000)
+def thumbnail(image_id: int) -> str:
+    """A small version of a study's image, as a data URL; an image never changes."""
+    return components.data_url(*pictures.thumbnail(repository().image_content(image_id)[0], THUMBNAIL_SIDE))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

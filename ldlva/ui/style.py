@@ -8,7 +8,12 @@ import streamlit as st
 
 from ldlva.emotions import EMOTIONS, NONE_COLOUR, NONE_OF_THESE
 
-MENU = (("app.py", "Home"), ("pages/results.py", "Results"), ("pages/compare.py", "Compare"))
+MENU = (
+    ("app.py", "Home"),
+    ("pages/results.py", "Results"),
+    ("pages/compare.py", "Compare"),
+    ("pages/studies.py", "Studies"),
+)
 
 _STYLE_SHEET = Path(__file__).with_name("style.css")
 
