@@ -19,7 +19,8 @@ with session.page("Studies"):
             studies.draw_ended(job)
 
     known = session.repository().studies()
-    with st.expander("New study", expanded=studies.form_expanded(known, running, ended), icon=":material/add:"):
+    expanded = studies.form_expanded(known, running, ended)
+    with st.expander("New study", expanded=expanded, icon=":material/add:", key="new-study"):
         form = studies.draw_form()
         if st.button("Create study", key="create-study", type="primary"):
             studies.create(form)

@@ -67,8 +67,6 @@ def job_progress(progress: Progress) -> str:
 
 def remarks(title: str, items: Sequence[Sequence[str]]) -> str:
     """Files with something to know about each: (name, what)."""
-    if not items:
-        return ""
     rows = "".join(f"<li><b>{escape(name)}</b> {escape(what)}</li>" for name, what in items)
     return f'<div class="remarks"><h4>{escape(title)}</h4><ul>{rows}</ul></div>'
 

@@ -33,9 +33,9 @@ MOST_THUMBNAILS = 60
 LONGEST_FILE_NAME = 120
 
 CROPS: dict[Crop, str] = {
-    "face": "Find and crop the face",
-    "centre": "Crop to the centre",
-    "none": "Leave as they are",
+    "face": "To the face",
+    "centre": "To the centre",
+    "none": "Not at all",
 }
 
 _STATUS_BUTTONS = {
@@ -180,14 +180,14 @@ def draw_form() -> Form:
 def _upload_limits() -> str:
     limit = int(st.get_option("server.maxUploadSize"))
     return (
-        f"JPEG, PNG or WebP pictures, as many as you like, or ZIP archives of them, up to {limit} MB each. For larger "
-        "collections there is the command <code>study create</code>."
+        f"As many pictures as you like, or ZIP archives of them, up to {limit} MB each. For larger collections, use "
+        "the command <code>study create</code>."
     )
 
 
 def _draw_cropping(key: Callable[[str], str]) -> tuple[Crop, bool]:
     crop = st.segmented_control(
-        "Cropping", list(CROPS), default="face", required=True, format_func=CROPS.__getitem__, key=key("crop")
+        "Crop pictures", list(CROPS), default="face", required=True, format_func=CROPS.__getitem__, key=key("crop")
     )
     if crop != "face":
         return cast(Crop, crop), False
@@ -201,7 +201,7 @@ def _draw_cropping(key: Callable[[str], str]) -> tuple[Crop, bool]:
 
 
 def _draw_models(key: Callable[[str], str]) -> tuple[str, ...]:
-    if importlib.util.find_spec("torch") is None:
+    if not _torch_installed():
         st.html(
             '<div class="muted">Models cannot predict on this server, which is installed without torch. To change '
             "that: <code>pip install -r requirements.txt</code></div>"
@@ -217,6 +217,11 @@ def _draw_models(key: Callable[[str], str]) -> tuple[str, ...]:
             for name, about in models.items()
             if st.checkbox(components.plain(name), value=True, key=key(f"model-{name}"), help=components.plain(about))
         )
+
+
+def _torch_installed() -> bool:
+    """Whether models can predict here; does not load it."""
+    return importlib.util.find_spec("torch") is not None
 
 
 def create(form: Form) -> None:
@@ -286,13 +291,15 @@ def _draw_finished(job: Job) -> None:
     st.html(f"<h3 class='job'>“{escape(study.title)}” is ready: {faces}</h3>")
     if report.get("warning"):
         st.html(components.notice(str(report["warning"])))
-    st.html(components.remarks("Left out", report.get("left_out", [])))
-    st.html(components.remarks("Please check", report.get("notes", [])))
+    for heading, part in (("Left out", "left_out"), ("Please check", "notes")):
+        if remarks := report.get(part):
+            st.html(components.remarks(heading, remarks))
     votes = repository().votes(study)
     shown = list(zip(votes.image_names, votes.image_ids, strict=True))[:MOST_THUMBNAILS]
     st.html(components.thumbnails((name, thumbnail(image_id)) for name, image_id in shown))
     if study.images > len(shown):
         st.caption(f"The first {len(shown)} of {study.images} faces.")
+    st.html('<div class="field-label">Link for volunteers</div>')
     st.code(volunteer_link(study.name), language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         _draw_links(study, job.id)
@@ -306,6 +313,7 @@ def draw_study(study: StudySummary) -> None:
         counts.insert(2, (study.imported_raters, "imported rater"))
     facts = " · ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
     st.html(components.study_head(study.title, study.status, facts, study.name))
+    st.html('<div class="field-label">Link for volunteers</div>')
     st.code(volunteer_link(study.name), language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         for status, (label, icon) in _STATUS_BUTTONS.items():
