@@ -21,7 +21,7 @@ with session.page("Home"):
                 st.html(f'<div class="muted">{components.paragraphs(study.description)}</div>')
             consent.draw(study, expanded=len(open_studies) == 1)
     with st.expander("For researchers: put up your own study"):
-        st.page_link("pages/studies.py", label="Upload your pictures on the Studies page", icon=":material/upload:")
+        session.researcher_link("pages/studies.py", "Upload your pictures on the Studies page", ":material/upload:")
         st.markdown(
             "Large collections: any folder or ZIP archive of JPEG, PNG or WebP faces becomes a study with one command:"
         )

@@ -50,6 +50,7 @@ ABANDONED_SECONDS = 24 * 3600
 NICENESS = 10
 """Jobs give way to the web process: voters come first."""
 
+_RECORD = {"kind", "arguments", "details", "pid", "process"}
 _FOLDER_VARIABLE = "LDLVA_JOB_FOLDER"
 
 
@@ -137,7 +138,7 @@ class Job:
             JobError: the folder holds no job, or its record is damaged.
         """
         found = _read_json(self.folder / "job.json")
-        if not {"kind", "arguments", "details", "pid", "process"} <= set(found):
+        if not set(found) >= _RECORD:
             raise JobError(f"{self.folder} holds no job.")
         return found
 
@@ -281,7 +282,8 @@ def jobs(kind: str) -> list[Job]:
     if not root.is_dir():
         return []
     folders = sorted((path for path in root.iterdir() if path.is_dir()), reverse=True)
-    return [Job(path) for path in folders if _read_json(path / "job.json").get("kind") == kind]
+    records = ((path, _read_json(path / "job.json")) for path in folders)
+    return [Job(path) for path, record in records if set(record) >= _RECORD and record["kind"] == kind]
 
 
 @contextlib.contextmanager

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     jobs: Path = PROJECT_ROOT / "data" / "jobs"
     """Folder for commands that pages start: their files, logs and progress."""
 
+    researcher_pages: bool = True
+    """Show the pages that create and close studies; false for a server that strangers reach."""
+
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""
 

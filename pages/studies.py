@@ -4,7 +4,7 @@ import streamlit as st
 
 from ldlva.ui import session, studies
 
-with session.page("Studies"):
+with session.page("Studies", researchers_only=True):
     st.title("Studies")
     st.html(
         '<p class="lede">Upload pictures of people. Faces are found and cropped, models predict what they show, and '
@@ -20,7 +20,7 @@ with session.page("Studies"):
 
     known = session.repository().studies()
     expanded = studies.form_expanded(known, running, ended)
-    with st.expander("New study", expanded=expanded, icon=":material/add:", key="new-study"):
+    with st.expander("New study", expanded=expanded, icon=":material/add:", key=studies.form_key()):
         form = studies.draw_form()
         if st.button("Create study", key="create-study", type="primary"):
             studies.create(form)

@@ -187,6 +187,7 @@ def test_progress_is_written_whole_and_not_too_often(tmp_path: Path, monkeypatch
 def test_damaged_folders_are_passed_over_and_old_empty_ones_removed() -> None:
     abandoned, young = new_job(), new_job()
     (young.folder / "job.json").write_text("{")
+    (new_job().folder / "job.json").write_text('{"kind": "study"}')
     os.utime(abandoned.folder, (0, 0))
     assert jobs.jobs("study") == []
     assert new_job().folder.stat().st_mode & 0o077 == 0

@@ -11,6 +11,7 @@ from typing import Literal
 import streamlit as st
 
 from ldlva.errors import LdlvaError, NotYetError
+from ldlva.settings import settings
 from ldlva.survey import pictures
 from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
@@ -25,19 +26,37 @@ THUMBNAIL_SIDE = 192
 
 
 @contextlib.contextmanager
-def page(title: str, *, menu: bool = True, layout: Literal["centered", "wide"] = "centered") -> Iterator[None]:
-    """Set a page up, and turn every expected error of its body into a message that says what to do."""
+def page(
+    title: str,
+    *,
+    menu: bool = True,
+    layout: Literal["centered", "wide"] = "centered",
+    researchers_only: bool = False,
+) -> Iterator[None]:
+    """Set a page up, and turn every expected error of its body into a message that says what to do.
+
+    A page for researchers shows nothing else where `LDLVA_RESEARCHER_PAGES` is false.
+    """
     st.set_page_config(page_title=f"{title} · LDLVA", page_icon="🙂", layout=layout, initial_sidebar_state="collapsed")
     style.apply()
     _tend_garbage()
     if menu:
         style.menu(title)
+    if researchers_only and not settings().researcher_pages:
+        st.html(components.alert("This server takes votes and shows results; studies are made elsewhere."))
+        st.stop()
     try:
         yield
     except NotYetError as error:
         st.html(components.notice(str(error)))
     except LdlvaError as error:
         st.html(components.alert(str(error)))
+
+
+def researcher_link(path: str, label: str, icon: str) -> None:
+    """A link to a page for researchers, where there are such pages."""
+    if settings().researcher_pages:
+        st.page_link(path, label=label, icon=icon)
 
 
 @st.cache_resource(show_spinner=False)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from ldlva.errors import LdlvaError
+from ldlva.errors import JobError, LdlvaError, SurveyError
 from ldlva.jobs import Job, jobs, new_job
 from ldlva.settings import MODELS
 from ldlva.survey.demo import DEMO
@@ -139,6 +139,11 @@ def form_expanded(known: Sequence[StudySummary], running: Sequence[Job], ended: 
     return not running and not ended and all(study.name == DEMO.name for study in known)
 
 
+def form_key() -> str:
+    """Another one after every start, so that the form folds up and the job's progress comes into view."""
+    return f"new-study-{st.session_state.setdefault(_UPLOAD_VERSION, 0)}"
+
+
 def draw_form() -> Form:
     """The fields of a new study. Their values stay until a study was made of them."""
     version = st.session_state.setdefault(_VERSION, 0)
@@ -254,7 +259,7 @@ def follow(running: Sequence[Job]) -> None:
     @st.fragment(run_every=REFRESH_SECONDS)
     def draw() -> None:
         for job in running:
-            if job.state() != "running":
+            if not _runs(job):
                 st.rerun()
             with st.container(border=True, key=f"card-{job.id}"):
                 st.html(f"<h3 class='job'>Making “{escape(_title(job))}”</h3>")
@@ -266,6 +271,14 @@ def follow(running: Sequence[Job]) -> None:
     draw()
 
 
+def _runs(job: Job) -> bool:
+    """Whether a job is running; one that somebody else discarded meanwhile is not."""
+    try:
+        return job.state() == "running"
+    except JobError:
+        return False
+
+
 def draw_ended(job: Job) -> None:
     """What came of a job, and what to do now."""
     state = job.state()
@@ -275,6 +288,7 @@ def draw_ended(job: Job) -> None:
             st.session_state[_VERSION] += 1
             st.rerun()
         _draw_finished(job)
+        st.button("Done", key=f"remove-{job.id}", icon=":material/check:", on_click=_try, args=(job.remove,))
         return
     st.html(f"<h3 class='job'>“{escape(_title(job))}” was not made</h3>")
     told = job.failure() if state == "failed" else "It was stopped."
@@ -285,7 +299,11 @@ def draw_ended(job: Job) -> None:
 
 
 def _draw_finished(job: Job) -> None:
-    study = repository().study(str(job.record()["details"]["name"]))
+    try:
+        study = repository().study(str(job.record()["details"]["name"]))
+    except SurveyError as error:  # the server was pointed at another database since
+        st.html(components.alert(str(error)))
+        return
     report = job.progress().report
     faces = "1 face" if study.images == 1 else f"{study.images} faces"
     st.html(f"<h3 class='job'>“{escape(study.title)}” is ready: {faces}</h3>")
@@ -303,7 +321,6 @@ def _draw_finished(job: Job) -> None:
     st.code(volunteer_link(study.name), language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         _draw_links(study, job.id)
-        st.button("Done", key=f"remove-{job.id}", icon=":material/check:", on_click=_try, args=(job.remove,))
 
 
 def draw_study(study: StudySummary) -> None:

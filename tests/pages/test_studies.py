@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 
@@ -10,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ldlva.jobs import Job, jobs, new_job
+from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import studies
@@ -152,6 +154,33 @@ def test_what_a_server_cannot_do_is_said(sqlite_repository: Repository, monkeypa
     assert "pip install -r requirements-faces.txt" in html(app)
     assert "pip install -r requirements.txt" in html(app)
     assert not app.checkbox
+
+
+def test_a_finished_job_of_another_database_can_be_dismissed(sqlite_repository: Repository) -> None:
+    job = new_job()
+    record = {"kind": studies.KIND, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
+    (job.folder / "job.json").write_text(json.dumps(record))
+    (job.folder / "exit.json").write_text('{"code": 0}')
+    app = open_page("studies")
+    assert "no study named 'gone'" in alert(app)
+    press(app, f"remove-{job.id}")
+    assert not job.folder.exists()
+    assert app.text_input(key="name-0")
+
+
+def test_a_server_for_strangers_has_no_studies_page(
+    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_repository.create_study(NewStudy("mine", "Mine"), pictures(1))
+    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
+    settings.cache_clear()
+    app = open_page("studies")
+    assert "made elsewhere" in alert(app)
+    assert not app.button
+    for page in ("app", "results"):
+        labels = [link.proto.label for link in open_page(page).get("page_link")]
+        assert "Results" in labels
+        assert not any("Studies" in label for label in labels)
 
 
 @pytest.mark.parametrize(
