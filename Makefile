@@ -29,7 +29,7 @@ bench: .venv/test.stamp  ## print the benchmarks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/test.stamp: requirements-dev.txt .venv/app.stamp
+.venv/test.stamp: requirements-dev.txt requirements-faces.txt .venv/app.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

@@ -21,5 +21,8 @@ with session.page("Home"):
                 st.html(f'<div class="muted">{components.paragraphs(study.description)}</div>')
             consent.draw(study, expanded=len(open_studies) == 1)
     with st.expander("For researchers: put up your own study"):
-        st.markdown("Any folder or ZIP archive of JPEG, PNG or WebP faces becomes a study with one command:")
+        session.researcher_link("pages/studies.py", "Upload your pictures on the Studies page", ":material/upload:")
+        st.markdown(
+            "Large collections: any folder or ZIP archive of JPEG, PNG or WebP faces becomes a study with one command:"
+        )
         st.code("python -m ldlva study create --name my-study --images FOLDER --title 'My study'", language="bash")

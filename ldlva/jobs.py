@@ -6,7 +6,7 @@ JOBS/ID/job.json       what was started, when, and which process it is
         log.txt        its output
         exit.json      its exit code, written by the command itself at its end
         stopped        present once somebody asked it to stop
-        upload/        files it works on, if any
+        upload/        files it works on, if any; deleted once it has succeeded
 ```
 A job's state follows from these files and from whether its process lives, never from the memory of the process that
 started it: it survives a reload of the page and a restart of the server. A jobs folder belongs to one machine.
@@ -50,12 +50,13 @@ ABANDONED_SECONDS = 24 * 3600
 NICENESS = 10
 """Jobs give way to the web process: voters come first."""
 
+_RECORD = {"kind", "arguments", "details", "pid", "process"}
 _FOLDER_VARIABLE = "LDLVA_JOB_FOLDER"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a command says it is; `total` is 0 where that is not known. `report` is what it has to tell at its end."""
+    """How far a command says it is; `total` is 0 where that is not known. `report` is what it tells at its end."""
 
     stage: str = ""
     done: int = 0
@@ -137,7 +138,7 @@ class Job:
             JobError: the folder holds no job, or its record is damaged.
         """
         found = _read_json(self.folder / "job.json")
-        if not {"kind", "arguments", "details", "pid", "process"} <= set(found):
+        if not set(found) >= _RECORD:
             raise JobError(f"{self.folder} holds no job.")
         return found
 
@@ -210,11 +211,12 @@ class Job:
             return Progress()
 
     def failure(self) -> str:
-        """Why it failed: the last line of its log, as a person may read it."""
+        """Why it failed, as a person may read it: the command's error message, else the last line of its log."""
         with contextlib.suppress(OSError):
-            lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-            if "code" in _read_json(self.folder / "exit.json") and (told := [line for line in lines if line.strip()]):
-                return told[-1].strip().removeprefix("Error: ")
+            log = self.log_file.read_text(encoding="utf-8", errors="replace").strip()
+            if "code" in _read_json(self.folder / "exit.json") and log:
+                _, found, message = f"\n{log}".rpartition("\nError: ")
+                return message if found else log.splitlines()[-1].strip()
         return "It ended without a word: it was killed, perhaps for want of memory, or the machine was restarted."
 
     def stop(self) -> None:
@@ -247,13 +249,9 @@ class Job:
         Raises:
             JobError: it is running.
         """
-        if self.state() == "running":
+        if (self.folder / "job.json").is_file() and self.state() == "running":
             raise JobError("This job is running. Stop it first.")
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def remove_upload(self) -> None:
-        """Delete the files the command worked on."""
-        shutil.rmtree(self.folder / "upload", ignore_errors=True)
 
     def _is_alive(self) -> bool:
         record = self.record()
@@ -284,12 +282,13 @@ def jobs(kind: str) -> list[Job]:
     if not root.is_dir():
         return []
     folders = sorted((path for path in root.iterdir() if path.is_dir()), reverse=True)
-    return [Job(path) for path in folders if _read_json(path / "job.json").get("kind") == kind]
+    records = ((path, _read_json(path / "job.json")) for path in folders)
+    return [Job(path) for path, record in records if set(record) >= _RECORD and record["kind"] == kind]
 
 
 @contextlib.contextmanager
 def recorded() -> Iterator[None]:
-    """Around a whole command: if it runs as a job, record how it ended."""
+    """Around a whole command: if it runs as a job, record how it ended, and delete its upload if that was well."""
     folder = os.environ.pop(_FOLDER_VARIABLE, None)
     if folder is None:
         yield
@@ -303,6 +302,8 @@ def recorded() -> Iterator[None]:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         raise
     finally:
+        if code == 0:
+            shutil.rmtree(Path(folder) / "upload", ignore_errors=True)
         with contextlib.suppress(JobError):
             _write_json(Path(folder) / "exit.json", {"code": code})
 

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     runs: Path = PROJECT_ROOT / "runs"
     """Folder of the Training page's runs."""
 
+    researcher_pages: bool = True
+    """Show the pages that create and close studies; false for a server that strangers reach."""
+
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""
 

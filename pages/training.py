@@ -4,7 +4,7 @@ import streamlit as st
 
 from ldlva.ui import session, training, training_form
 
-with session.page("Training", layout="wide"):
+with session.page("Training", layout="wide", researchers_only=True):
     st.title("Training")
     st.html(f'<p class="lede">{training.LEDE}</p>')
     runs = training.runs()

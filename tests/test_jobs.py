@@ -24,7 +24,7 @@ with recorded():
     what = sys.argv[1]
     ProgressFile(pathlib.Path(os.environ["PROBE_PROGRESS"]))("Working", 3, 4, "so far")
     if what == "fail":
-        print("first line"); print("Error: the third picture is broken", file=sys.stderr); sys.exit(1)
+        print("first line"); print("Error: three pictures are broken:\\n- c.png", file=sys.stderr); sys.exit(1)
     if what == "raise":
         raise RuntimeError("a bug")
     if what == "sleep":
@@ -45,6 +45,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Jo
 
     def begin(what: str) -> Job:
         job = new_job()
+        (job.upload / "a.png").touch()
         monkeypatch.setenv("PROBE_PROGRESS", str(job.progress_file))
         with monkeypatch.context() as patch:
             patch.setattr(sys, "executable", str(program))
@@ -67,6 +68,7 @@ def test_a_job_runs_tells_how_far_it_is_and_finishes(start: Callable[[str], Job]
     assert job.state() == "finished"
     assert job.progress() == Progress("Working", 3, 4, "so far")
     assert job.progress().share == 0.75
+    assert not (job.folder / "upload").exists()
     assert [found.id for found in jobs.jobs("probe")] == [job.id]
     assert jobs.jobs("train") == []
 
@@ -80,13 +82,14 @@ def test_a_real_command_runs_as_a_job() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "message"), [("fail", "the third picture is broken"), ("raise", "RuntimeError: a bug")]
+    ("what", "message"), [("fail", "three pictures are broken:\n- c.png"), ("raise", "RuntimeError: a bug")]
 )
-def test_a_failure_tells_the_last_line(start: Callable[[str], Job], what: str, message: str) -> None:
+def test_a_failure_tells_the_error_or_the_last_line(start: Callable[[str], Job], what: str, message: str) -> None:
     job = start(what)
     until(lambda: job.state() != "running")
     assert job.state() == "failed"
     assert job.failure() == message
+    assert (job.upload / "a.png").exists()
 
 
 def test_a_killed_job_has_failed_and_can_be_started_again(start: Callable[[str], Job]) -> None:
@@ -184,6 +187,7 @@ def test_progress_is_written_whole_and_not_too_often(tmp_path: Path, monkeypatch
 def test_damaged_folders_are_passed_over_and_old_empty_ones_removed() -> None:
     abandoned, young = new_job(), new_job()
     (young.folder / "job.json").write_text("{")
+    (new_job().folder / "job.json").write_text('{"kind": "study"}')
     os.utime(abandoned.folder, (0, 0))
     assert jobs.jobs("study") == []
     assert new_job().folder.stat().st_mode & 0o077 == 0

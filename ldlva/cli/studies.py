@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,14 +13,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from ldlva.cli.output import Json, print_json
+from ldlva.cli.training import ProgressPath, predict_with
 from ldlva.datasets import check_split
 from ldlva.errors import LdlvaError
+from ldlva.jobs import ProgressFile
 from ldlva.survey.demo import DEMO, create_demo_study
 from ldlva.survey.export import export_study
+from ldlva.survey.face_finding import CROPS, Crop, Cropper
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewStudy
 from ldlva.survey.sampling import ferplus_study
-from ldlva.survey.uploads import read_upload
+from ldlva.survey.uploads import Upload, read_upload
+
+if TYPE_CHECKING:
+    from ldlva.training.runs import Run
 
 app = typer.Typer(no_args_is_help=True, help="Create, list, open, close and export studies.")
 database_app = typer.Typer(no_args_is_help=True, help="The survey database.")
@@ -40,6 +47,16 @@ def create_study(
     description: Annotated[str, typer.Option(help="One or two sentences for volunteers.")] = "",
     faces_per_volunteer: Annotated[int | None, typer.Option(help="Default: every face.")] = None,
     consent: Annotated[Path | None, typer.Option(help="Text file with your consent text.")] = None,
+    crop: Annotated[
+        str, typer.Option(help="face: find, level and crop the face; centre: the middle square; none: as it is.")
+    ] = "face",
+    leave_out_faceless: Annotated[
+        bool, typer.Option("--leave-out-faceless", help="Leave out pictures in which no face is found.")
+    ] = False,
+    predict: Annotated[
+        list[str] | None, typer.Option(help="A shipped model that predicts the faces at once. May be repeated.")
+    ] = None,
+    progress: ProgressPath = None,
 ) -> None:
     """Put up a study of your own images; it is open at once. Files that cannot be used are named, the others kept."""
     settings: dict[str, Any] = {}
@@ -53,14 +70,51 @@ def create_study(
         title=title or name,
         description=description,
         faces_per_volunteer=faces_per_volunteer,
-        origin={"source": "folder"},
         **settings,
     )
-    upload = read_upload(images)
-    open_repository().create_study(study, upload.images)
-    for refusal in upload.refused:
-        print(f"Left out: {refusal.name} {refusal.reason}", file=sys.stderr)
+    repository = open_repository()
+    repository.check_new_name(name)  # before the long work
+    telling = ProgressFile(progress)
+    telling("Loading the face detector" if crop == "face" else "Reading pictures")
+    cropper = Cropper(_crop(crop), leave_out_faceless)
+    upload = read_upload(images, cropper, telling.within("Finding faces" if crop == "face" else "Reading pictures"))
+    files = [(image.name, image.content) for image in upload.images]
+    # All predictions first: nothing is half done where one of them fails.
+    predicted = list(predict_with(_shipped(predict), files, telling)) if predict else []
+    telling("Storing the study")
+    origin = {"source": "folder", "crop": cropper.crop}
+    repository.create_study(replace(study, origin=origin), upload.images)
+    image_ids = [image_id for image_id, _, _ in repository.images(repository.study(name))]
+    for model, predictions in predicted:
+        repository.store_predictions(model, image_ids, predictions.probabilities, predictions.features)
+    for line in _remarks(upload):
+        print(line, file=sys.stderr)
+    telling("Done", len(files), len(files), report=upload.to_json())
+    if predicted:
+        print(f"Predicted by {', '.join(model.name for model, _ in predicted)}.")
     print(f"Study {name!r} with {len(upload.images)} faces is open. Its link ends in /vote?study={name}")
+
+
+def _crop(name: str) -> Crop:
+    for crop in CROPS:
+        if crop == name:
+            return crop
+    raise LdlvaError(f"Unknown --crop {name!r}. Choose one of {', '.join(CROPS)}.")
+
+
+def _shipped(names: list[str]) -> list[Run]:
+    from ldlva.training.shipped import shipped_model
+
+    return [shipped_model(name) for name in dict.fromkeys(names)]
+
+
+def _remarks(upload: Upload) -> list[str]:
+    """What a researcher must know about an upload, a line each."""
+    return [
+        *([upload.warning] if upload.warning else []),
+        *(f"Left out: {refusal.name} {refusal.reason}" for refusal in upload.refused),
+        *(f"Check: {note.name} {note.text}" for note in upload.notes),
+    ]
 
 
 @app.command("import-ferplus")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,16 +15,24 @@ from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
+from ldlva.jobs import ProgressFile
 from ldlva.run_folder import READING, ProgressWriter, check_not_running
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewModel
 
 if TYPE_CHECKING:
+    from ldlva.training.predict import Predictions
     from ldlva.training.runs import Run
     from ldlva.training.trainer import Progress
 
 RunFolder = Annotated[Path | None, typer.Option(help="Folder of a finished run.")]
 ModelName = Annotated[str | None, typer.Option(help="A shipped model, instead of --run; see `models list`.")]
+
+
+ModelNames = Annotated[
+    list[str] | None, typer.Option(help="A shipped model, instead of --run; see `models list`. May be repeated.")
+]
+ProgressPath = Annotated[Path | None, typer.Option(help="JSON file to keep telling how far the command is.")]
 
 
 def train(
@@ -107,31 +116,51 @@ def train(
 def predict(
     study: Annotated[str, typer.Option(help="Name of the study.")],
     run: RunFolder = None,
-    model: ModelName = None,
+    model: ModelNames = None,
     name: Annotated[str | None, typer.Option(help="Name of the model on the pages. Default: the run folder's.")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Drop what a model of this name with other weights predicted elsewhere.")
     ] = False,
+    progress: ProgressPath = None,
 ) -> None:
-    """Predict a study's images with a trained model and store predictions and features in the database."""
-    from ldlva.training.predict import Predictor
-
+    """Predict a study's images with trained models and store predictions and features in the database."""
+    models = list(dict.fromkeys(model or []))
+    if (run is None) == (not models):
+        raise LdlvaError("Name a trained model with either --run FOLDER or --model NAME.")
+    if name is not None and len(models) > 1:
+        raise LdlvaError("--name names one model, but several are to predict. Predict with one at a time.")
     repository = open_repository()
     summary = repository.study(study)
-    predictor = Predictor(_chosen_run(run, model))
     images = repository.images(summary)
-    predictions = predictor.predict_files([(name, content) for _, name, content in images])
-    identity = NewModel(
-        name=name or predictor.name,
-        method=predictor.config.method,
-        backbone=predictor.config.backbone,
-        labels=EMOTION_NAMES,
-        weights_sha256=predictor.weights_sha256,
-        details=predictor.record,
-    )
     image_ids = [image_id for image_id, _, _ in images]
-    repository.store_predictions(identity, image_ids, predictions.probabilities, predictions.features, replace)
-    print(f"Stored predictions of {identity.name} for {len(images)} faces of {study!r}.")
+    runs = [_chosen_run(run, None)] if run is not None else [_chosen_run(None, chosen) for chosen in models]
+    files = [(file, content) for _, file, content in images]
+    for identity, predictions in predict_with(runs, files, ProgressFile(progress), name):
+        repository.store_predictions(identity, image_ids, predictions.probabilities, predictions.features, replace)
+        print(f"Stored predictions of {identity.name} for {len(images)} faces of {study!r}.")
+
+
+def predict_with(
+    runs: Sequence[Run], files: Sequence[tuple[str, bytes]], progress: ProgressFile, name: str | None = None
+) -> Iterator[tuple[NewModel, Predictions]]:
+    """Every run's identity and its predictions of files given as (name, content), one run after the other."""
+    from ldlva.training.predict import Predictor
+
+    for number, run in enumerate(runs, start=1):
+        stage = f"Predicting with {run.name}"
+        progress(stage, 0, len(files))
+        predictor = Predictor(run)
+        message = f"model {number} of {len(runs)}" if len(runs) > 1 else ""
+        predictions = predictor.predict_files(files, progress.within(stage, message))
+        identity = NewModel(
+            name=name or predictor.name,
+            method=predictor.config.method,
+            backbone=predictor.config.backbone,
+            labels=EMOTION_NAMES,
+            weights_sha256=predictor.weights_sha256,
+            details=predictor.record,
+        )
+        yield identity, predictions
 
 
 def evaluate(

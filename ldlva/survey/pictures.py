@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -46,6 +47,27 @@ def read_picture(path: Path, label: str | None = None) -> NewImage:
         raise SurveyError(f"{path.parent}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture: upright, 8-bit grey or RGB, at its full size.
+
+    Attributes:
+        name: the file's name.
+        image: its pixels.
+        encoding: JPEG, PNG or WEBP.
+        content: the file itself where it can be stored as it is, else None.
+    """
+
+    name: str
+    image: Image.Image
+    encoding: str
+    content: bytes | None
+
+    def with_pixels(self, image: Image.Image) -> Picture:
+        """The same picture with other pixels, for example a part of it."""
+        return Picture(self.name, image, self.encoding, None)
+
+
 def normalise(name: str, content: bytes, label: str | None = None) -> NewImage:
     """Decode a picture wholly, so that a damaged one is found now and not by a volunteer, and bring it into form.
 
@@ -56,6 +78,15 @@ def normalise(name: str, content: bytes, label: str | None = None) -> NewImage:
         name: the file's name, for messages and the study.
         content: the encoded file.
         label: the data set's own label, if it has one.
+
+    Raises:
+        SurveyError: not a whole JPEG, PNG or WebP picture, animated, or too large.
+    """
+    return encode(decode(name, content), label)
+
+
+def decode(name: str, content: bytes) -> Picture:
+    """The pixels of a picture file, read wholly.
 
     Raises:
         SurveyError: not a whole JPEG, PNG or WebP picture, animated, or too large.
@@ -74,15 +105,32 @@ def normalise(name: str, content: bytes, label: str | None = None) -> NewImage:
             raise SurveyError(f"{name} is animated. Give a still picture.")
         image.load()
         described = bool(set(image.info) - _HARMLESS) or image.format == "MPO" or bool(image.getexif())
-        if not described and image.mode in ("L", "RGB") and max(image.size) <= LARGEST_SIDE:
-            return NewImage(name, content, MEDIA_TYPES[encoding], image.width, image.height, label)
-        image = plain_pixels(ImageOps.exif_transpose(image))
-        image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
+        if not described and image.mode in ("L", "RGB"):
+            return Picture(name, image, encoding, content if max(image.size) <= LARGEST_SIDE else None)
+        return Picture(name, plain_pixels(ImageOps.exif_transpose(image)), encoding, None)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SurveyError(f"{name} is not a whole JPEG, PNG or WebP picture ({error}).") from None
+
+
+def encode(picture: Picture, label: str | None = None) -> NewImage:
+    """A picture as a study stores it; see `normalise`."""
+    if picture.content is not None:
+        media_type, (width, height) = MEDIA_TYPES[picture.encoding], picture.image.size
+        return NewImage(picture.name, picture.content, media_type, width, height, label)
+    image = picture.image.copy()
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
     written = io.BytesIO()
-    encoding = "JPEG" if encoding == "JPEG" else "PNG"
+    encoding = "JPEG" if picture.encoding == "JPEG" else "PNG"
     # Without these, Pillow copies what it read: profiles, comments, text.
     image.info.clear()
     image.save(written, encoding, **({"quality": 95} if encoding == "JPEG" else {"optimize": True}))
-    return NewImage(name, written.getvalue(), MEDIA_TYPES[encoding], image.width, image.height, label)
+    return NewImage(picture.name, written.getvalue(), MEDIA_TYPES[encoding], image.width, image.height, label)
+
+
+def thumbnail(content: bytes, side: int) -> tuple[bytes, str]:
+    """A stored picture with no side above `side`, for lists of many: the encoded file and its media type."""
+    with Image.open(io.BytesIO(content)) as image:
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        written = io.BytesIO()
+        image.save(written, "JPEG", quality=85)
+    return written.getvalue(), "image/jpeg"

@@ -49,8 +49,7 @@ class Repository:
         Raises:
             SurveyError: a bad or taken name, an unknown label, no image, or the same image twice.
         """
-        if not _NAME.fullmatch(study.name):
-            raise SurveyError(f"Bad study name {study.name!r}: use lower-case letters, digits, - and _, at most 80.")
+        _check_name(study.name)
         for label in study.labels:
             emotion(label)
         if not images:
@@ -72,8 +71,7 @@ class Repository:
             raise SurveyError("Two images have the same name. Rename one.")
 
         with self._database.write() as session:
-            if session.scalar(select(Study.id).where(Study.name == study.name)) is not None:
-                raise SurveyError(f"A study named {study.name!r} exists already. Choose another name.")
+            _check_free(session, study.name)
             row = Study(
                 name=study.name,
                 title=study.title,
@@ -105,6 +103,16 @@ class Repository:
             session.flush()
             _import_votes(session, row, {image.name: image.id for image in image_rows}, list(votes))
             return row.id
+
+    def check_new_name(self, name: str) -> None:
+        """Whether a study may be given this name.
+
+        Raises:
+            SurveyError: a bad or taken name.
+        """
+        _check_name(name)
+        with self._database.read() as session:
+            _check_free(session, name)
 
     def studies(self) -> list[StudySummary]:
         """All studies, newest first."""
@@ -409,6 +417,16 @@ class Repository:
                 )
                 for model, image_ids, rows in found.values()
             ]
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SurveyError(f"Bad study name {name!r}: use lower-case letters, digits, - and _, at most 80.")
+
+
+def _check_free(session: Session, name: str) -> None:
+    if session.scalar(select(Study.id).where(Study.name == name)) is not None:
+        raise SurveyError(f"A study named {name!r} exists already. Choose another name.")
 
 
 def _studies_predicted(session: Session, model_id: int, except_images: Sequence[int]) -> Sequence[str]:

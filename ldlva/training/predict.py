@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,9 @@ from ldlva.training.backbones import FaceNetwork
 from ldlva.training.config import TrainConfig
 from ldlva.training.runs import Run
 from ldlva.training.trainer import Compute, network_outputs
+
+BATCH = 64
+"""Files read and predicted at a time."""
 
 
 @dataclass(frozen=True)
@@ -72,20 +75,34 @@ class Predictor:
             )
         return self._predict(resize_array(dataset.images, self.config.image_size))
 
-    def predict_files(self, files: Sequence[tuple[str, bytes]]) -> Predictions:
+    def predict_files(
+        self, files: Sequence[tuple[str, bytes]], report: Callable[[int, int], None] | None = None
+    ) -> Predictions:
         """Predict encoded images of any size, given as (name, content); cropped to a centre square and resized.
+
+        Args:
+            files: N files.
+            report: called after every batch with how many of how many are predicted.
 
         Raises:
             DatasetError: a file is not a readable image.
         """
-        images = []
-        for name, content in files:
-            try:
-                with Image.open(io.BytesIO(content)) as image:
-                    images.append(fit_image(image, self.channels, self.config.image_size))
-            except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-                raise DatasetError(f"{name} cannot be read as an image: {error}") from None
-        return self._predict(np.stack(images))
+        parts = []
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            parts.append(self._predict(np.stack([self._read(name, content) for name, content in batch])))
+            if report is not None:
+                report(start + len(batch), len(files))
+        return Predictions(
+            np.concatenate([part.probabilities for part in parts]), np.concatenate([part.features for part in parts])
+        )
+
+    def _read(self, name: str, content: bytes) -> ImageArray:
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                return fit_image(image, self.channels, self.config.image_size)
+        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise DatasetError(f"{name} cannot be read as an image: {error}") from None
 
     def _predict(self, images: ImageArray) -> Predictions:
         logits, features = network_outputs(self._network, images, self._compute)

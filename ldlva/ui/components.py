@@ -11,6 +11,7 @@ from typing import Any
 from ldlva.comparison import COMPANIONS, GRID, HEADLINE, Comparison
 from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, emotion
 from ldlva.inference import Estimate
+from ldlva.jobs import Progress
 
 
 def plain(text: str) -> str:
@@ -95,6 +96,43 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return escape(str(value))
+
+
+def job_progress(progress: Progress) -> str:
+    """How far a job is: its stage and count in words, and a bar. Where the total is unknown, the bar moves."""
+    known = progress.total > 0
+    words = " · ".join(filter(None, (progress.message, f"{progress.done} of {progress.total}" if known else "")))
+    bar = f'<div style="width:{100 * progress.share:.1f}%"></div>' if known else '<div class="unknown"></div>'
+    value = f'aria-valuemin="0" aria-valuemax="{progress.total}" aria-valuenow="{progress.done}"' if known else ""
+    return (
+        f'<div class="progress-text" role="status"><span>{escape(progress.stage or "Starting")}</span>'
+        f"<span>{escape(words)}</span></div>"
+        f'<div class="progress" role="progressbar" aria-label="Progress" {value}>{bar}</div>'
+    )
+
+
+def remarks(title: str, items: Sequence[Sequence[str]]) -> str:
+    """Files with something to know about each: (name, what)."""
+    rows = "".join(f"<li><b>{escape(name)}</b> {escape(what)}</li>" for name, what in items)
+    return f'<div class="remarks"><h4>{escape(title)}</h4><ul>{rows}</ul></div>'
+
+
+def thumbnails(images: Iterable[tuple[str, str]]) -> str:
+    """Small faces side by side: (name, data URL)."""
+    shown = "".join(
+        f'<figure><img src="{url}" alt="{escape(name)}"><figcaption title="{escape(name)}">{escape(name)}</figcaption>'
+        "</figure>"
+        for name, url in images
+    )
+    return f'<div class="thumbnails">{shown}</div>'
+
+
+def study_head(title: str, status: str, facts: str, name: str) -> str:
+    """A study's title, its status as a coloured word, and facts about it."""
+    return (
+        f'<div class="study-head"><h3>{escape(title)}</h3><span class="status {escape(status)}">{escape(status)}</span>'
+        f'</div><div class="muted">{escape(facts)} · <code>{escape(name)}</code></div>'
+    )
 
 
 def paragraphs(text: str) -> str:

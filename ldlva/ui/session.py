@@ -12,6 +12,8 @@ import streamlit as st
 
 from ldlva.catalogue import Catalogue, ask_catalogue
 from ldlva.errors import LdlvaError, NotYetError
+from ldlva.settings import settings
+from ldlva.survey import pictures
 from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import StudySummary, StudyVotes
@@ -20,15 +22,30 @@ from ldlva.ui import components, style
 
 GC_INTERVAL_SECONDS = 30
 
+THUMBNAIL_SIDE = 192
+"""Pixels: twice what the page shows, for dense screens."""
+
 
 @contextlib.contextmanager
-def page(title: str, *, menu: bool = True, layout: Literal["centered", "wide"] = "centered") -> Iterator[None]:
-    """Set a page up, and turn every expected error of its body into a message that says what to do."""
+def page(
+    title: str,
+    *,
+    menu: bool = True,
+    layout: Literal["centered", "wide"] = "centered",
+    researchers_only: bool = False,
+) -> Iterator[None]:
+    """Set a page up, and turn every expected error of its body into a message that says what to do.
+
+    A page for researchers shows nothing else where `LDLVA_RESEARCHER_PAGES` is false.
+    """
     st.set_page_config(page_title=f"{title} · LDLVA", page_icon="🙂", layout=layout, initial_sidebar_state="collapsed")
     style.apply()
     _tend_garbage()
     if menu:
         style.menu(title)
+    if researchers_only and not settings().researcher_pages:
+        st.html(components.alert("This server takes votes and shows results; studies and models are made elsewhere."))
+        st.stop()
     with explained():
         yield
 
@@ -52,6 +69,12 @@ def catalogue() -> Catalogue:
         TrainingError: nothing, see the message; not cached, so the next page load asks again.
     """
     return ask_catalogue()
+
+
+def researcher_link(path: str, label: str, icon: str) -> None:
+    """A link to a page for researchers, where there are such pages."""
+    if settings().researcher_pages:
+        st.page_link(path, label=label, icon=icon)
 
 
 @st.cache_resource(show_spinner=False)
@@ -111,6 +134,12 @@ def paged(rows: list[int], size: int) -> list[int]:
 @st.cache_data(show_spinner="Comparing models with people …", max_entries=32)
 def _comparison(name: str, version: tuple[int, ...], _study: StudySummary) -> StudyComparison:
     return compare_study(repository(), _study)
+
+
+@st.cache_data(show_spinner=False, max_entries=1000)
+def thumbnail(image_id: int) -> str:
+    """A small version of a study's image, as a data URL; an image never changes."""
+    return components.data_url(*pictures.thumbnail(repository().image_content(image_id)[0], THUMBNAIL_SIDE))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -105,7 +105,7 @@ def test_an_unknown_study_is_named_with_the_known_ones(page: str, sqlite_reposit
     assert "There is no study named 'nope'. Studies: demo." in alert(app)
 
 
-@pytest.mark.parametrize("page", ["app", *PAGES])
+@pytest.mark.parametrize("page", ["app", *PAGES, "studies"])
 def test_a_database_that_cannot_be_opened_is_a_message_not_a_traceback(
     page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,13 @@ import stat
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ldlva.errors import SurveyError
 from ldlva.survey import uploads
+from ldlva.survey.face_finding import Cropper
 from ldlva.survey.uploads import read_upload
 from tests.conftest import png
 
@@ -93,3 +96,42 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
         read_upload(tmp_path)
     with pytest.raises(SurveyError, match="neither a folder nor a file"):
         read_upload(tmp_path / "nowhere")
+
+
+def test_archives_in_a_folder_are_opened_and_the_same_name_is_kept_once(tmp_path: Path) -> None:
+    (tmp_path / "b.png").write_bytes(png(1))
+    with zipfile.ZipFile(tmp_path / "more.ZIP", "w") as archive:
+        archive.writestr("a.png", png(2))
+        archive.writestr("b.png", png(3))
+        archive.writestr("new\nline.png", png(4))
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and no more")
+    upload = read_upload(tmp_path)
+    assert [image.name for image in upload.images] == ["b.png", "a.png"]
+    reasons = refused(tmp_path)
+    assert reasons["b.png"] == "has the same name as another picture. Rename one."
+    assert "cannot be read as a ZIP archive" in reasons["cut.zip"]
+    assert "characters that cannot be stored" in reasons["new\nline.png"]
+
+
+def test_duplicates_are_judged_by_pixels_before_cropping(tmp_path: Path) -> None:
+    wide = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8))
+    for name, level in (("a.png", 1), ("b.png", 9)):
+        wide.save(tmp_path / name, compress_level=level)
+    border = wide.copy()
+    border.paste(0, (0, 0, 5, 40))
+    border.save(tmp_path / "c.png")
+    steps: list[tuple[int, int]] = []
+    upload = read_upload(tmp_path, Cropper("centre"), lambda done, total: steps.append((done, total)))
+    assert [(image.name, image.width) for image in upload.images] == [("a.png", 40)]
+    assert upload.to_json()["left_out"] == [
+        ["b.png", "is the same picture as a.png."],
+        ["c.png", "is, after cropping, the same picture as a.png."],
+    ]
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_pictures_to_check_are_named(tmp_path: Path) -> None:
+    (tmp_path / "noise.png").write_bytes(png(1))
+    [note] = read_upload(tmp_path, Cropper("face")).notes
+    assert note.name == "noise.png"
+    assert "check it" in note.text

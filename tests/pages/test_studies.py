@@ -1,0 +1,208 @@
+"""The Studies page in Streamlit's test harness, with real child processes behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ldlva.jobs import Job, jobs, new_job
+from ldlva.settings import settings
+from ldlva.survey.records import NewStudy
+from ldlva.survey.repository import Repository
+from ldlva.ui import studies
+from tests.conftest import pictures, png
+from tests.pages.test_pages import alert, fresh_caches, html, open_page, titles
+
+__all__ = ["fresh_caches"]
+
+Files = list[tuple[str, bytes, str]]
+
+
+def press(app: AppTest, key: str) -> None:
+    app.button(key=key).click().run()
+    assert not app.exception
+
+
+def fill(app: AppTest, name: str, files: Files, title: str = "A title") -> None:
+    """Fill the form in: no models and no face detector, so that the job is short."""
+    app.file_uploader[0].set_value(files)
+    app.text_input(key="title-0").set_value(title)
+    app.text_input(key="name-0").set_value(name)
+    app.segmented_control(key="crop-0").set_value("centre")
+    for box in app.checkbox:
+        box.uncheck()
+    app.run()
+    assert not app.exception
+
+
+def finish(app: AppTest) -> Job:
+    """Wait until the only job has ended, and see the page then."""
+    [job] = jobs(studies.KIND)
+    deadline = time.monotonic() + 60
+    while job.state() == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    app.run()
+    assert not app.exception
+    return job
+
+
+def test_studies_are_listed_with_counts_link_and_status(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("mine", "Mine & <b>yours</b>"), pictures(3))
+    app = open_page("studies")
+    assert titles(app) == ["Studies"]
+    assert "Mine &amp; &lt;b&gt;yours&lt;/b&gt;" in html(app)
+    assert "3 faces · 0 volunteers · 0 votes" in html(app)
+    assert app.code[0].value.endswith("/vote?study=mine")
+    press(app, "paused-mine")
+    assert sqlite_repository.study("mine").status == "paused"
+    press(app, "closed-mine")
+    assert sqlite_repository.study("mine").status == "closed"
+    press(app, "open-mine")
+    assert sqlite_repository.study("mine").status == "open"
+
+
+def test_without_studies_the_form_is_there_and_complains_kindly(sqlite_repository: Repository) -> None:
+    app = open_page("studies")
+    assert "no studies yet" in app.info[0].value
+    assert all(box.value for box in app.checkbox if str(box.key).startswith("model-"))
+    press(app, "create-study")
+    assert alert(app) == "Give the study a short name.\nChoose pictures, or a ZIP archive of them."
+
+
+def test_a_name_is_checked_while_it_is_typed(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("mine", "Mine"), pictures(1))
+    app = open_page("studies")
+    for name, problem in (("Not <i>good", "Bad study name"), ("mine", "exists already")):
+        app.text_input(key="name-0").set_value(name).run()
+        assert problem in html(app)
+        assert "<i>" not in html(app)
+    app.text_input(key="name-0").set_value("new").run()
+    assert "/vote?study=new" in html(app)
+
+
+def test_an_upload_becomes_a_study_and_says_what_was_left_out(sqlite_repository: Repository) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr("one.png", png(1, 64))
+        writer.writestr("cut <b>.png", png(2)[:100])
+    files = [("photos.zip", archive.getvalue(), "application/zip"), ("again.png", png(1, 64), "image/png")]
+    app = open_page("studies")
+    fill(app, "mine", files, title="Faces <script>")
+    press(app, "create-study")
+    job = finish(app)
+    assert job.state() == "finished", job.log_file.read_text()
+    study = sqlite_repository.study("mine")
+    assert (study.title, study.images, study.status) == ("Faces <script>", 1, "open")
+    shown = html(app)
+    assert "“Faces &lt;script&gt;” is ready: 1 face" in shown
+    assert "<b>one.png</b> is the same picture as again.png." in shown
+    assert "<b>cut &lt;b&gt;.png</b> is not a whole" in shown
+    assert shown.count("<figure>") == 1
+    assert not (job.folder / "upload").exists()
+    assert app.text_input(key="name-1").value == ""  # the form is ready for the next one
+    press(app, f"remove-{job.id}")
+    assert not job.folder.exists()
+    assert "is ready" not in html(app)
+
+
+def test_a_failure_says_why_and_loses_nothing(sqlite_repository: Repository) -> None:
+    app = open_page("studies")
+    fill(app, "mine", [("a.png", b"not a picture", "image/png")])
+    press(app, "create-study")
+    job = finish(app)
+    assert job.state() == "failed"
+    assert "holds no picture that can be used" in alert(app)
+    assert "a.png: is not a whole" in alert(app)
+    assert app.text_input(key="name-0").value == "mine"
+    assert (job.folder / "upload" / "a.png").read_bytes() == b"not a picture"
+    assert sqlite_repository.studies() == []
+
+    (job.folder / "upload" / "a.png").write_bytes(png(1))
+    press(app, f"retry-{job.id}")
+    assert finish(app).state() == "finished"
+    assert sqlite_repository.study("mine").images == 1
+
+
+def test_a_running_job_can_be_stopped_and_discarded(sqlite_repository: Repository) -> None:
+    app = open_page("studies")
+    fill(app, "mine", [(f"{i}.png", png(i, 400), "image/png") for i in range(40)])
+    press(app, "create-study")
+    [job] = jobs(studies.KIND)
+    assert job.state() == "running"
+    again = open_page("studies")  # as after a reload, in a new session
+    assert "Making “A title”" in html(again)
+    again.text_input(key="name-0").set_value("mine").run()
+    assert "is being made right now" in html(again)
+    press(again, f"stop-{job.id}")
+    assert job.state() == "stopped"
+    assert "It was stopped." in alert(again)
+    press(again, f"remove-{job.id}")
+    assert jobs(studies.KIND) == []
+    assert sqlite_repository.studies() == []
+
+
+def test_what_a_server_cannot_do_is_said(sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies, "detector_installed", lambda: False)
+    monkeypatch.setattr(studies, "_torch_installed", lambda: False)
+    app = open_page("studies")
+    assert "pip install -r requirements-faces.txt" in html(app)
+    assert "pip install -r requirements.txt" in html(app)
+    assert not app.checkbox
+
+
+def test_a_finished_job_of_another_database_can_be_dismissed(sqlite_repository: Repository) -> None:
+    job = new_job()
+    record = {"kind": studies.KIND, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
+    (job.folder / "job.json").write_text(json.dumps(record))
+    (job.folder / "exit.json").write_text('{"code": 0}')
+    app = open_page("studies")
+    assert "no study named 'gone'" in alert(app)
+    press(app, f"remove-{job.id}")
+    assert not job.folder.exists()
+    assert app.text_input(key="name-0")
+
+
+def test_a_server_for_strangers_has_no_studies_page(
+    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_repository.create_study(NewStudy("mine", "Mine"), pictures(1))
+    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
+    settings.cache_clear()
+    app = open_page("studies")
+    assert "made elsewhere" in alert(app)
+    assert not app.button
+    for page in ("app", "results"):
+        labels = [link.proto.label for link in open_page(page).get("page_link")]
+        assert "Results" in labels
+        assert not any("Studies" in label for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("a.png", "a (2).png"),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\x.jpg", "x.jpg"),
+        (".hidden.png", "hidden.png"),
+        ("new\nline.png", "new_line.png"),
+        ("..", "picture"),
+        ("", "picture"),
+        ("x" * 300 + ".jpeg", "x" * 120 + ".jpeg"),
+    ],
+)
+def test_file_names_of_browsers_are_made_safe(name: str, safe: str) -> None:
+    assert studies.safe_file_name(name, {"a.png"}) == safe
+
+
+def test_options_cannot_be_smuggled_in() -> None:
+    form = studies.Form("mine", "--consent", "--progress=/etc/x", (), "face", True, ("m",))
+    command = form.command(new_job())
+    assert "--title=--consent" in command
+    assert "--description=--progress=/etc/x" in command
+    assert {"--crop=face", "--leave-out-faceless", "--predict=m"} <= set(command)
