@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +23,12 @@ CARDS = {
         "Faces of other ages, places, poses or picture quality may be read worse. Not for judging single people.",
         "licence": "Weights may be used for research. FER+ labels are MIT licensed (Microsoft); the rights in the "
         "FER2013 images are unclear, and no image is part of this product.",
-    }
+    },
+    "faces": {
+        "limits": "Trained on the built-in computer-made faces, on what the generator was told to show, which no person "
+        "has judged. It shows the product and does not read photographs.",
+        "licence": "CC0 1.0, like the faces.",
+    },
 }
 """What the card of a model trained on a data set says besides its metrics."""
 
@@ -48,7 +54,10 @@ def list_models(as_json: Json = False) -> None:
     if not found:
         print("No models are shipped with this version.")
         return
-    table = Table("Name", "Method", "Backbone", "Trained on", "Accuracy", f"Jeffreys at {HEADLINE}")
+    table = Table(box=SIMPLE, padding=(0, 1))
+    table.add_column("Name", no_wrap=True)  # for copying: never cut off
+    for column in ("Method", "Backbone", "Trained on", "Accuracy", f"Jeffreys at {HEADLINE}"):
+        table.add_column(column)
     for model in found:
         metrics = model["metrics"]
         scores = (f"{metrics['accuracy']:.1%}", f"{metrics['jeffreys'][HEADLINE]:.2f}")
