@@ -25,8 +25,8 @@ CARDS = {
         "FER2013 images are unclear, and no image is part of this product.",
     },
     "faces": {
-        "limits": "Trained on the built-in computer-made faces, on what the generator was told to show, which no person "
-        "has judged. It shows the product and does not read photographs.",
+        "limits": "Trained on the built-in computer-made faces, on what the generator was told to show, which no "
+        "person has judged. It shows the product and does not read photographs.",
         "licence": "CC0 1.0, like the faces.",
     },
 }

@@ -22,9 +22,9 @@ METHOD_NOTE = (
 )
 
 RENDERED_NOTE = (
-    "These faces are computer-made. Models trained on photographs (FER+) read them poorly, mostly as neutral, and models "
-    "trained on computer-made faces have only seen what the generator meant to show: this comparison shows what the page "
-    "does, not what the models can do."
+    "These faces are computer-made. Models trained on photographs (FER+) read them poorly, mostly as neutral, and "
+    "models trained on computer-made faces have only seen what the generator meant to show: this comparison shows what "
+    "the page does, not what the models can do."
 )
 
 
