@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +13,9 @@ from ldlva.datasets.base import FaceDataset, ImageArray
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.training.backbones import FaceNetwork
+
+Sampling = Literal["uniform", "balanced"]
+"""How an epoch draws its batches: every image once, or every class equally often."""
 
 
 class Options(BaseModel):
@@ -93,6 +96,7 @@ class Method(nn.Module):
     options_type: ClassVar[type[Options]] = Options
     needs_valence_arousal: ClassVar[bool] = False
     needs_votes: ClassVar[bool] = False
+    default_sampling: ClassVar[Sampling] = "uniform"
 
     def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
         super().__init__()
@@ -105,8 +109,8 @@ class Method(nn.Module):
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of every epoch, counted from 0."""
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Scalar loss of one batch."""
+    def loss(self, batch: Batch) -> Tensor | None:
+        """Scalar loss of one batch; None if the batch cannot be learned from, and the step is left out."""
         raise NotImplementedError
 
     def after_step(self) -> None:
