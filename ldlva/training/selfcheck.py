@@ -2,8 +2,8 @@
 
 A folder of golden files holds inputs and what the authors' code made of them (`*.npz`, plain arrays). Every check takes
 the arrays of one file, runs this product's implementation on its inputs, and returns what was expected beside what came
-out. Shapes, class counts and constants are read from the arrays. Everything is computed in float64, so what is measured
-is the formula, and the authors' rounding, but not ours.
+out. Shapes, class counts and constants are read from the arrays. Everything is computed in float64 unless asked
+otherwise, so what is measured is the formula, and the authors' rounding, but not ours.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -110,14 +110,14 @@ def absent_files(folder: Path) -> list[str]:
     return [name for name in CHECKS if not (folder / f"{name}.npz").exists()]
 
 
-def check_file(path: Path) -> FileReport:
-    """Check one golden file; its name says which check it is for."""
+def check_file(path: Path, dtype: torch.dtype = torch.float64) -> FileReport:
+    """Check one golden file; its name says which check it is for. `dtype` is what ours is computed in."""
     try:
         arrays = read_arrays(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         return FileReport(path.stem, error=f"the file cannot be read ({error})")
     try:
-        return FileReport(path.stem, tuple(CHECKS[path.stem](arrays)))
+        return FileReport(path.stem, tuple(CHECKS[path.stem](arrays, dtype)))
     except MissingArrayError as error:
         return FileReport(path.stem, error=f"the array {error} is missing")
     except (IndexError, RuntimeError, ValueError, TypeError, ZeroDivisionError) as error:
@@ -126,7 +126,7 @@ def check_file(path: Path) -> FileReport:
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     """All arrays of an `.npz` file, without running anything that is in it."""
-    with np.load(path, allow_pickle=False) as content:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
         return {name: np.asarray(content[name]) for name in content.files}
 
 
@@ -138,15 +138,18 @@ class MissingArrayError(KeyError):
 
 
 class _Golden:
-    """Arrays of one file as tensors (float64, int64) and numbers, and the comparisons made so far."""
+    """Arrays of one file as tensors (`dtype`, or int64) and numbers, and the comparisons made so far."""
 
-    def __init__(self, arrays: Arrays) -> None:
+    def __init__(self, arrays: Arrays, dtype: torch.dtype) -> None:
         self._arrays = arrays
+        self.dtype = dtype
         self.comparisons: list[Comparison] = []
 
     def __getitem__(self, name: str) -> Tensor:
         array = self._array(name)
-        return torch.from_numpy(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
+        if array.dtype.kind == "f":
+            return torch.from_numpy(array.astype(np.float64)).to(self.dtype)
+        return torch.from_numpy(array.astype(np.int64))
 
     def leaf(self, name: str) -> Tensor:
         """The array as something gradients can be asked for."""
@@ -175,14 +178,14 @@ class _Golden:
         return self._arrays[name]
 
 
-def check_ldlva_similarity(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_ldlva_similarity(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     g.compare("knn_weights", ldlva.local_similarity(g["va"], g["neighbor_idx"]))
     return g.comparisons
 
 
-def check_ldlva_adaptive_similarity(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_ldlva_adaptive_similarity(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     network = _calibration_network(g, "dense2_bias").eval()
     features = g.leaf("feat")
     g.compare("logits_before_clip", network.logits(features, g["feat_aux"]))
@@ -202,7 +205,7 @@ def check_ldlva_adaptive_similarity(arrays: Arrays) -> list[Comparison]:
 
 def _calibration_network(g: _Golden, last_bias: str) -> AdaptiveSimilarity:
     hidden = (g["dense0_bias"].shape[0], g["dense1_bias"].shape[0])
-    network = AdaptiveSimilarity(g["feat"].shape[1], hidden).double()
+    network = AdaptiveSimilarity(g["feat"].shape[1], hidden).to(g.dtype)
     state = {f"dense{i}.weight": g[f"dense{i}_kernel"].T for i in range(3)}
     state |= {"dense0.bias": g["dense0_bias"], "dense1.bias": g["dense1_bias"], "dense2.bias": g[last_bias]}
     for i, norm in enumerate((network.norm0, network.norm1)):
@@ -218,13 +221,13 @@ def _calibration_network(g: _Golden, last_bias: str) -> AdaptiveSimilarity:
     return network
 
 
-def check_ldlva_target(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_ldlva_target(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     labels = g["labels"]
     neighbors = ldlva.neighbor_distribution(g["neighbor_preds"], g["knn_weights"] * g["calib_scores"])
     target = ldlva.target_distribution(labels, g["lamb"], neighbors)
     g.compare("target", target)
-    fixed = ldlva.target_distribution(labels, torch.tensor(0.9, dtype=torch.float64), neighbors)
+    fixed = ldlva.target_distribution(labels, torch.tensor(0.9, dtype=g.dtype), neighbors)
     g.compare("target_lamb_scalar_0_9", fixed)
     sample_weights = g["class_weights"][labels]
     g.compare("sample_weights", sample_weights)
@@ -237,8 +240,8 @@ def check_ldlva_target(arrays: Arrays) -> list[Comparison]:
     return g.comparisons
 
 
-def check_ldlva_discriminative(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_ldlva_discriminative(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     labels = torch.cat([g["y"], g["y_aux"].flatten()])
     weight = torch.sigmoid(g["lamb_hat"][g["indices"]])
     rate = g.number("centers_alpha")
@@ -267,8 +270,8 @@ def check_ldlva_discriminative(arrays: Arrays) -> list[Comparison]:
     return g.comparisons
 
 
-def check_ldlva_lambda_step(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_ldlva_lambda_step(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     rows, neighbor_rows = g["idx"], g["neighbor_idx"]
     item_rows = torch.cat([rows, neighbor_rows.flatten()])
     labels = g["labels_all"][rows]
@@ -304,8 +307,8 @@ def check_ldlva_lambda_step(arrays: Arrays) -> list[Comparison]:
     return g.comparisons
 
 
-def check_dmue_soft_loss(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_dmue_soft_loss(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     logits = g.leaf("logits")
     loss = dmue.soft_loss(logits, g["labels"], g["softlabel"])
     loss.backward()  # type: ignore[no-untyped-call]
@@ -314,8 +317,8 @@ def check_dmue_soft_loss(arrays: Arrays) -> list[Comparison]:
     return g.comparisons
 
 
-def check_dmue_sp_loss(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_dmue_sp_loss(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     labels, features = g["labels"], g.leaf("x_main")
     branches = range(g.count("num_classes"))
     rows = [(labels != c).nonzero().flatten() for c in branches]
@@ -335,11 +338,11 @@ def check_dmue_sp_loss(arrays: Arrays) -> list[Comparison]:
     return g.comparisons
 
 
-def check_dmue_confidence(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_dmue_confidence(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     labels, features, classes = g["labels"], g.leaf("main_feat"), g.count("num_classes")
     network = _uncertainty_network(g, classes, "")
-    one_hot = torch.nn.functional.one_hot(labels, classes).double()
+    one_hot = torch.nn.functional.one_hot(labels, classes).to(g.dtype)
     cosines = cosine_similarities(features)
     raw = class_similarities(cosines, labels, classes)
     score = network(features, labels)
@@ -371,15 +374,15 @@ def _uncertainty_state(g: _Golden, prefix: str) -> dict[str, Tensor]:
 
 
 def _uncertainty_network(g: _Golden, classes: int, prefix: str) -> PairwiseUncertainty:
-    network = PairwiseUncertainty(classes).double()
+    network = PairwiseUncertainty(classes).to(g.dtype)
     network.load_state_dict(_uncertainty_state(g, prefix))
     return network
 
 
-def check_dmue_sharpened_targets(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_dmue_sharpened_targets(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     labels, classes = g["labels"], g.count("num_classes")
-    targets = torch.zeros(len(labels), classes, dtype=torch.float64)
+    targets = torch.zeros(len(labels), classes, dtype=g.dtype)
     for c in range(classes):
         targets[labels == c] = dmue.latent_distribution(g[f"softlabel_logits_{c}"], c, g.number("T"))
     g.compare("soft_targets", targets)
@@ -391,8 +394,8 @@ FACTOR = re.compile(r"_[a-z]*_?2[._p]?5")
 """The end of a ramp's name if the authors' `lamda` was 2.5; without it, it was 1."""
 
 
-def check_dmue_ramp(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_dmue_ramp(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     epochs = g["epochs"].tolist()
     ramps = [name for name in g.names() if name != "epochs"]
     for which in ("up", "down"):
@@ -409,8 +412,8 @@ def check_dmue_ramp(arrays: Arrays) -> list[Comparison]:
     return g.comparisons
 
 
-def check_dmue_total(arrays: Arrays) -> list[Comparison]:
-    g = _Golden(arrays)
+def check_dmue_total(arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]:
+    g = _Golden(arrays, dtype)
     _compare_total(g)
     _compare_end_to_end(g)
     return g.comparisons
@@ -448,7 +451,7 @@ def _weights(g: _Golden) -> tuple[float, float]:
 def _compare_end_to_end(g: _Golden) -> None:
     labels, classes = g["e2e_labels"], g.count("num_classes")
     target_features, branch_features = g.leaf("e2e_main_feat"), g.leaf("e2e_aux_feat")
-    head = DmueHead(target_features.shape[1], classes, g.number("T")).double().eval()
+    head = DmueHead(target_features.shape[1], classes, g.number("T")).to(g.dtype).eval()
     head.neck.eps = g.number("e2e_bn_eps")
     state = {f"uncertainty.{name}": value for name, value in _uncertainty_state(g, "e2e_").items()}
     state |= {f"neck.{name}": g[f"e2e_bn_{name}"] for name in ("weight", "bias", "running_mean", "running_var")}
@@ -466,7 +469,7 @@ def _compare_end_to_end(g: _Golden) -> None:
         rows=rows,
         own_rows=own_rows,
     )
-    terms = head(branches, labels, torch.ones(len(labels), dtype=torch.float64))
+    terms = head(branches, labels, torch.ones(len(labels), dtype=g.dtype))
     epoch, beta = g.number("e2e_epoch"), g.number("alpha")
     ramps = dmue.ramp_up(epoch, beta), dmue.ramp_down(epoch, beta)
     auxiliary = terms.auxiliary.mean()
@@ -495,7 +498,13 @@ def _compare_end_to_end(g: _Golden) -> None:
         g.compare(f"e2e_branch_targets_{c}", dmue.branch_labels(labels[rows[c]], c))
 
 
-CHECKS: dict[str, Callable[[Arrays], list[Comparison]]] = {
+class Check(Protocol):
+    """Ours on the inputs of one file."""
+
+    def __call__(self, arrays: Arrays, dtype: torch.dtype = torch.float64) -> list[Comparison]: ...
+
+
+CHECKS: dict[str, Check] = {
     "ldlva_similarity": check_ldlva_similarity,
     "ldlva_adaptive_similarity": check_ldlva_adaptive_similarity,
     "ldlva_target": check_ldlva_target,

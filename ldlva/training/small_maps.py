@@ -9,6 +9,9 @@ most of its time there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -28,7 +31,6 @@ class SmallMapConv2d(nn.Conv2d):
     """
 
     channels_last: bool
-    _kept: _Kept | None = None
 
     @classmethod
     def of(cls, layer: nn.Conv2d, channels_last: bool) -> SmallMapConv2d:
@@ -56,13 +58,32 @@ class SmallMapConv2d(nn.Conv2d):
         return output
 
     def _matrices(self, kernel: Tensor, plan: _Plan, dtype: torch.dtype) -> list[Tensor]:
-        """`[out, taps * in]` for every output position; kept until the weight changes, since a step uses them twice."""
-        state = (self.weight._version, self.weight.data_ptr(), dtype)
-        if self._kept is None or self._kept.state != state or self._kept.plan is not plan:
-            kernel = kernel.detach()
-            matrices = [kernel[:, window.tap_rows, window.tap_columns].to(dtype).flatten(1) for window in plan.windows]
-            self._kept = _Kept(state, plan, matrices)
-        return self._kept.matrices
+        """`[out, taps * in]` for every output position."""
+        made = _made.get()
+        key = (id(self), id(plan), dtype)
+        if made is not None and key in made:
+            return made[key]
+        kernel = kernel.detach()
+        matrices = [kernel[:, window.tap_rows, window.tap_columns].to(dtype).flatten(1) for window in plan.windows]
+        if made is not None:
+            made[key] = matrices
+        return matrices
+
+
+_made: ContextVar[dict[tuple[int, int, torch.dtype], list[Tensor]] | None] = ContextVar("_made", default=None)
+
+
+@contextmanager
+def unchanged_weights() -> Iterator[None]:
+    """Within, no weight changes: a layer that is used twice prepares its weight once.
+
+    There is no way to notice a change: torch's fused SGD does not count up a tensor's version.
+    """
+    token = _made.set({})
+    try:
+        yield
+    finally:
+        _made.reset(token)
 
 
 def unroll_small_maps(module: nn.Module, channels_last: bool = False) -> None:
@@ -109,15 +130,6 @@ class _Plan:
     width: int
     windows: tuple[_Window, ...]
     uses: dict[_Place, list[tuple[_Place, _Place]]]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Matrices, and what they were made for: the weight's (version, address), the type, and the plan."""
-
-    state: tuple[int, int, torch.dtype]
-    plan: _Plan
-    matrices: list[Tensor]
 
 
 @lru_cache

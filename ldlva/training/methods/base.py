@@ -49,7 +49,7 @@ class TrainingSet:
         return cls(names=dataset.names, images=images, labels=dataset.labels)
 
     def subset(self, rows: IntArray) -> TrainingSet:
-        """Images and labels of the given rows."""
+        """Images and labels of the given rows, without what a method must ask for."""
         return TrainingSet(tuple(self.names[i] for i in rows), self.images[rows], self.labels[rows])
 
     def class_weights(self) -> FloatArray:

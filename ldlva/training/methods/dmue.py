@@ -23,7 +23,7 @@ from ldlva.training.backbones import FaceNetwork
 from ldlva.training.losses import dmue as losses
 from ldlva.training.losses.pairwise_uncertainty import PairwiseUncertainty
 from ldlva.training.methods.base import Batch, Method, Options, TrainingSet
-from ldlva.training.small_maps import unroll_small_maps
+from ldlva.training.small_maps import unchanged_weights, unroll_small_maps
 
 CLASSIFIER_DEVIATION = 0.001
 MINIMUM_PER_CLASS = 2
@@ -220,10 +220,11 @@ class Dmue(Method):
         own_rows = [(labels == c).nonzero().flatten() for c in range(len(self.branches))]
         auxiliary, own = [], []
         for branch, others, members in zip(self.branches, rows, own_rows, strict=True):
-            auxiliary.append(branch(shared.index_select(0, others)).float())
-            with torch.no_grad():
-                features = branch(shared.index_select(0, members)) if len(members) else shared.new_zeros(0, 0)
-            own.append(features.float())
+            with unchanged_weights():
+                auxiliary.append(branch(shared.index_select(0, others)).float())
+                with torch.no_grad():
+                    features = branch(shared.index_select(0, members)) if len(members) else shared.new_zeros(0, 0)
+                own.append(features.float())
         return Branches(last_stage(shared).float(), auxiliary, own, rows, own_rows)
 
     @torch.no_grad()
