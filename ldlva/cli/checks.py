@@ -88,7 +88,7 @@ def _print_reports(reports: list[FileReport], title: str) -> None:
 
 @bench_app.command("train-step")
 def bench_train_step(
-    rounds: Annotated[int, typer.Option(min=3, help="Steps of each method, at most.")] = 12,
+    rounds: Annotated[int, typer.Option(min=1, help="Steps of each method, at most.")] = 12,
     batch_size: Annotated[int, typer.Option(min=14, help="Images per step.")] = 64,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all cores.")] = None,
     as_json: Json = False,

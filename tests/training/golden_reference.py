@@ -215,6 +215,10 @@ def ldlva_discriminative(
     return stored(g)
 
 
+def _swapped(loss: Callable[..., float], logits: Array, lamb_hat: Array, scores: Array) -> float:
+    return loss(logits, scores, lamb_hat)
+
+
 def ldlva_lambda_step(
     rng: np.random.Generator, b: int, k: int, d: int, classes: int, n: int, gamma: float, rate: float, scale: float
 ) -> Arrays:
@@ -266,7 +270,7 @@ def ldlva_lambda_step(
             f"lamb_hat_after{suffix}": after,
             f"grad_logits{suffix}": gradient(partial(loss, scores=scores, lamb_hat=lamb_hat), logits),
             f"grad_feat{suffix}": g["gamma"] * gradient(dcm, feat),
-            f"grad_calib{suffix}": gradient(lambda v, loss=loss: loss(logits, v, lamb_hat), scores),
+            f"grad_calib{suffix}": gradient(partial(_swapped, loss, logits, lamb_hat), scores),
             f"centers_after{suffix}": moved_centers(
                 items(feat), item_labels, item_weight, g["init_centers"], g["centers_alpha"]
             ),
@@ -320,7 +324,7 @@ def dmue_sp_loss(rng: np.random.Generator, labels: Array, classes: int, d: int) 
             f"aux_index_{c}": rows[c],
             f"G_aux_{c}": unit_rows(logits[c] @ logits[c].T),
             f"G_main_{c}": unit_rows(x[rows[c]] @ x[rows[c]].T),
-            f"grad_aux_logits_{c}": gradient(lambda z, c=c: branch_mse(z, x, rows[c]), logits[c]) / classes,
+            f"grad_aux_logits_{c}": gradient(partial(branch_mse, x_main=x, rows=rows[c]), logits[c]) / classes,
         }
     g |= {
         "mse_per_branch": np.array(per_branch),
@@ -468,9 +472,12 @@ def dmue_total(
     names = ("main_feat", "aux_feat", "proj0_weight", "main_classifier_weight")
     at = [g[f"e2e_{name}"] for name in names]
     outputs = {f"e2e_{name}": value for name, value in parts(*at).items()}
+
+    def total_at(i: int, value: Array) -> Any:
+        replaced = [*at[:i], value, *at[i + 1 :]]
+        return parts(*replaced)["total"]
+
     for i, name in enumerate(names):
-        outputs[f"e2e_grad_{name}"] = gradient(
-            lambda v, i=i: parts(*(v if i == j else value for j, value in enumerate(at)))["total"], at[i]
-        )
+        outputs[f"e2e_grad_{name}"] = gradient(partial(total_at, i), at[i])
     outputs |= {f"e2e_branch_targets_{c}": target for c, target in enumerate(targets)}
     return stored(g | outputs)

@@ -152,6 +152,18 @@ def test_the_authors_defect_is_an_option(tiny_set: MakeSet, variant: str) -> Non
     assert moved & defective == (set() if variant == "code" else defective)
 
 
+@pytest.mark.parametrize("variant", ["ours", "code"])
+def test_stored_neck_statistics_are_those_of_the_predicting_branch(tiny_set: MakeSet, variant: str) -> None:
+    """In the authors' script they are mostly those of the auxiliary branches, which come last."""
+    train, config = tiny_set(), configured(options={"variant": variant, "dropout": 0})
+    method, batch = built(config, train), first_batch(config, train)
+    branches = method._branch_features(batch.images, batch.labels)
+    method.head(branches, batch.labels, batch.weights)
+    assert method.head.neck.running_mean is not None
+    expected = 0.1 * branches.target.mean(dim=0)
+    assert torch.allclose(method.head.neck.running_mean, expected, atol=1e-5) is (variant == "ours")
+
+
 def test_sample_weights_scale_both_cross_entropies(tiny_set: MakeSet) -> None:
     train, config = tiny_set(), configured(options={"soft_weight": 0, "similarity_weight": 0, "dropout": 0})
     method, batch = built(config, train), first_batch(config, train)

@@ -58,7 +58,7 @@ def test_a_changed_weight_is_used_at_once() -> None:
             layer(images)
             layer(images).square().sum().backward()
         optimizer.step()
-        expected = nn.functional.conv2d(images, layer[0].weight, padding=1)
+        expected = nn.functional.conv2d(images, next(layer.parameters()), padding=1)
         torch.testing.assert_close(layer(images), expected)
 
 
@@ -87,7 +87,9 @@ def test_grouped_dilated_biased_and_pointwise_layers_stay_as_they_are() -> None:
 
 def test_the_weight_is_shared_and_keeps_its_name_unless_stored_anew() -> None:
     plain = nn.Sequential(nn.Sequential(nn.Conv2d(2, 3, 3, bias=False)))
-    weight = plain[0][0].weight
+    weight = next(plain.parameters())
     unroll_small_maps(plain)
-    assert plain[0][0].weight is weight
-    assert list(plain.state_dict()) == ["0.0.weight"]
+    assert [name for name, parameter in plain.named_parameters() if parameter is weight] == ["0.0.weight"]
+    anew = nn.Sequential(nn.Conv2d(2, 3, 3, bias=False))
+    unroll_small_maps(anew, channels_last=True)
+    assert next(anew.parameters()).shape == (3, 3, 3, 2)

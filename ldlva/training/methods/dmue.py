@@ -34,7 +34,9 @@ class DmueOptions(Options):
     """Settings of DMUE; defaults are the authors' where they have one."""
 
     variant: Literal["ours", "code"] = Field(
-        "ours", description="code: confidence network and neck scale are never trained, as in the authors' script"
+        "ours",
+        description="code: confidence network and neck scale are never trained, and all branches move the neck's "
+        "statistics, as in the authors' script",
     )
     ramp_epoch: float = Field(6, gt=0, description="beta, where the target branch takes over (FER+: 10-14 of 36)")
     temperature: float = Field(1.2, gt=0, description="T of the latent distributions")
@@ -90,11 +92,21 @@ class DmueHead(nn.Module):
         classes: C.
         temperature: of the latent distributions.
         dropout: share of features dropped in training.
+        shared_statistics: every branch moves the neck's stored statistics, as in the authors' code. False: only the
+            target branch does, whose predictions are what they are stored for.
     """
 
-    def __init__(self, feature_width: int, classes: int, temperature: float = 1.2, dropout: float = 0.5) -> None:
+    def __init__(
+        self,
+        feature_width: int,
+        classes: int,
+        temperature: float = 1.2,
+        dropout: float = 0.5,
+        shared_statistics: bool = True,
+    ) -> None:
         super().__init__()
         self.temperature = temperature
+        self.shared_statistics = shared_statistics
         self.dropout = nn.Dropout(dropout)
         self.neck = nn.BatchNorm1d(feature_width)
         self.neck.bias.requires_grad_(False)  # as in the authors' code: no bias anywhere in the head
@@ -106,9 +118,9 @@ class DmueHead(nn.Module):
 
     def forward(self, branches: Branches, labels: Tensor, weights: Tensor) -> Terms:
         """All terms of one batch; `weights` `[B]` are factors on the samples' cross-entropies."""
-        # Order as in the authors' code: every call of the neck moves its stored statistics.
+        # Order as in the authors' code, where every call of the neck moves its stored statistics.
         auxiliary_logits = [
-            classifier(self.neck(self.dropout(features)))
+            classifier(self._branch_neck(self.dropout(features)))
             for classifier, features in zip(self.auxiliary, branches.auxiliary, strict=True)
         ]
         confidence = self.uncertainty(branches.target, labels)
@@ -118,7 +130,7 @@ class DmueHead(nn.Module):
         with torch.no_grad():
             for c, (classifier, own) in enumerate(zip(self.auxiliary, branches.own, strict=True)):
                 if len(own):
-                    own_logits = classifier(self.neck(own))
+                    own_logits = classifier(self._branch_neck(own))
                     latent[branches.own_rows[c]] = losses.latent_distribution(own_logits, c, self.temperature)
         auxiliary = torch.stack(
             [
@@ -135,6 +147,14 @@ class DmueHead(nn.Module):
             similarity=losses.similarity_preserving_losses(features, auxiliary_logits, branches.rows).mean(),
             auxiliary=auxiliary,
         )
+
+    def _branch_neck(self, features: Tensor) -> Tensor:
+        """The neck on an auxiliary branch's features."""
+        if self.shared_statistics or not self.training:
+            normalized: Tensor = self.neck(features)
+            return normalized
+        neck = self.neck
+        return functional.batch_norm(features, None, None, neck.weight, neck.bias, training=True, eps=neck.eps)
 
     @torch.no_grad()
     def folded(self) -> tuple[Tensor, Tensor]:
@@ -171,8 +191,11 @@ class Dmue(Method):
         trunk, last_stage = network.split()
         # A tuple, so that these modules of the network are not registered a second time.
         self._split = (trunk, last_stage)
-        self.head = DmueHead(network.feature_width, classes, self.options.temperature, self.options.dropout)
-        if self.options.variant == "code":
+        code = self.options.variant == "code"
+        self.head = DmueHead(
+            network.feature_width, classes, self.options.temperature, self.options.dropout, shared_statistics=code
+        )
+        if code:
             self.head.uncertainty.requires_grad_(False)
             self.head.neck.weight.requires_grad_(False)
         self._classes = sorted(set(train.labels.tolist()))
