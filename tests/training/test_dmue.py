@@ -164,6 +164,14 @@ def test_stored_neck_statistics_are_those_of_the_predicting_branch(tiny_set: Mak
     assert torch.allclose(method.head.neck.running_mean, expected, atol=1e-5) is (variant == "ours")
 
 
+def test_the_similarity_weight_is_the_variants_own_unless_chosen() -> None:
+    chosen = [
+        resolve_config(data="x:y", method="dmue", options=options).options["similarity_weight"]
+        for options in ({}, {"variant": "code"}, {"variant": "code", "similarity_weight": 3})
+    ]
+    assert chosen == [10, 1000, 3]
+
+
 def test_sample_weights_scale_both_cross_entropies(tiny_set: MakeSet) -> None:
     train, config = tiny_set(), configured(options={"soft_weight": 0, "similarity_weight": 0, "dropout": 0})
     method, batch = built(config, train), first_batch(config, train)

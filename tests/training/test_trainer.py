@@ -60,11 +60,11 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
     method: str, options: dict[str, Any], tmp_path: Path, tiny_set: Callable[..., TrainingSet]
 ) -> None:
     train = tiny_set(per_class=6)
-    settings: dict[str, Any] = {"options": options, "backbone": "mobilenet_v2", "batch_size": 14}
+    settings: dict[str, Any] = {"options": options, "backbone": "mobilenet_v2", "batch_size": 14, "epochs": 2}
     whole = train_in(tmp_path / "whole", method, train, **settings)
     with pytest.raises(KilledError):
-        train_in(tmp_path / "killed", method, train, kill_after=2, **settings)
-    assert len(Run(tmp_path / "killed").metrics()) == 2
+        train_in(tmp_path / "killed", method, train, kill_after=1, **settings)
+    assert len(Run(tmp_path / "killed").metrics()) == 1
     resumed = train_in(tmp_path / "killed", method, train, **settings)
     for name, tensor in whole.load_weights().items():
         torch.testing.assert_close(resumed.load_weights()[name], tensor, rtol=0, atol=0)
@@ -158,6 +158,14 @@ def test_a_run_records_what_made_it(tmp_path: Path, make_ferplus: FerPlusMaker) 
     assert record["versions"]["torch"] == torch.__version__
     [row] = run.metrics()
     assert {"epoch", "loss", "valid_accuracy", "valid_cross_entropy", "seconds"} <= set(row)
+
+
+def test_a_run_on_votes_learns_from_them_and_records_that_it_did(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    run = Run(tmp_path / "run")
+    settings = SETTINGS | {"data": f"ferplus:{make_ferplus()}", "epochs": 1, "backbone": "mobilenet_v2"}
+    train_run(resolve_config(**settings, method="soft"), run, silent)
+    assert json.loads((run.folder / "config.json").read_text())["distributions_source"] == "human votes"
+    assert run.is_finished()
 
 
 def test_training_does_without_a_valid_part_but_not_with_a_broken_one(

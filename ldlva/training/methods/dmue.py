@@ -30,6 +30,10 @@ MINIMUM_PER_CLASS = 2
 """The authors skip a batch with fewer of any class: without a partner neither confidence nor neck statistics exist."""
 
 
+SIMILARITY_WEIGHT = {"ours": 10.0, "code": 1000.0}
+"""With the authors' weight the other losses drown in this product's training: measured in `docs/methods.md`."""
+
+
 class DmueOptions(Options):
     """Settings of DMUE; defaults are the authors' where they have one."""
 
@@ -41,7 +45,11 @@ class DmueOptions(Options):
     ramp_epoch: float = Field(6, gt=0, description="beta, where the target branch takes over (FER+: 10-14 of 36)")
     temperature: float = Field(1.2, gt=0, description="T of the latent distributions")
     soft_weight: float = Field(0.5, ge=0, description="w, weight of the latent distributions")
-    similarity_weight: float = Field(1000.0, ge=0, description="gamma, weight of the similarity-preserving loss")
+    similarity_weight: float = Field(
+        default_factory=lambda options: SIMILARITY_WEIGHT[options.get("variant", "ours")],
+        ge=0,
+        description="gamma, weight of the similarity-preserving loss; default: 10, and the authors' 1000 for code",
+    )
     dropout: float = Field(0.5, ge=0, lt=1, description="share of pooled features dropped in training")
 
 
