@@ -293,6 +293,33 @@ def test_a_run_resumes_with_the_options_it_was_started_with(
     assert "images or labels changed" in capsys.readouterr().err.replace("\n", " ")
 
 
+def test_every_method_and_each_of_its_settings_is_documented() -> None:
+    from ldlva.training.methods import METHODS
+
+    text = (ROOT / "docs" / "commands.md").read_text()
+    names = [name for method in METHODS.values() for name in method.options_type.model_fields]
+    assert [name for name in (*METHODS, *names) if f"`{name}`" not in text] == []
+
+
+def test_the_step_benchmark_prints_ratios(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One short round each, on a small network: what is printed, not how fast it is."""
+    from ldlva.training import benchmark
+
+    small = {name: {"backbone": "mobilenet_v2", **case} for name, case in benchmark.CASES.items()}
+    monkeypatch.setattr(benchmark, "CASES", small)
+    monkeypatch.setattr(benchmark, "SAMPLES", 28)
+    quick = ["bench", "train-step", "--rounds", "1", "--batch-size", "14", "--threads", "1"]
+    assert run(monkeypatch, *quick, "--json") == 0
+    times = json.loads(capsys.readouterr().out)
+    assert list(times["seconds"]) == ["ce", "ldlva", "ldlva_forward", "dmue"]
+    assert list(times["ratio_to_ce"]) == ["ldlva", "ldlva_forward", "dmue"]
+    assert times["ratio_to_ce"]["dmue"] == pytest.approx(times["seconds"]["dmue"] / times["seconds"]["ce"])
+    assert times["data_share_of_step"] > 0
+    assert (times["rounds"], times["settings"]["backbone"]) == (1, "mobilenet_v2")
+    assert run(monkeypatch, *quick) == 0
+    assert "x cross-entropy" in capsys.readouterr().out
+
+
 def test_every_command_and_option_is_documented() -> None:
     """`docs/commands.md` names every command with each of its options."""
     import typer.main

@@ -38,7 +38,9 @@ ProgressPath = Annotated[Path | None, typer.Option(help="JSON file to keep telli
 def train(
     out: Annotated[Path, typer.Option(help="Run folder, e.g. runs/NAME.")],
     data: Annotated[str | None, typer.Option(help="faces, NAME:FOLDER, e.g. ferplus:~/FERPlus, or study:NAME.")] = None,
-    method: Annotated[str | None, typer.Option(help="ce or ldlva. Default: ce.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="ce, label_smoothing, soft, center, total, dmue or ldlva. Default: ce.")
+    ] = None,
     backbone: Annotated[str | None, typer.Option(help="mobilenet_v2, resnet18, ... Default: resnet18.")] = None,
     stem: Annotated[str | None, typer.Option(help="standard, or small for faces of 48-64 px.")] = None,
     init: Annotated[
@@ -48,6 +50,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Default: 15.")] = None,
     seed: Annotated[int | None, typer.Option(help="Default: 0.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Default: 64.")] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="uniform, or balanced: classes equally often. Default: the method's own.")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the schedule. Default: 0.05.")] = None,
     class_weights: Annotated[
         bool | None, typer.Option("--class-weights", help="Weight the loss by inverse class frequency.")
@@ -79,6 +84,7 @@ def train(
         "epochs": epochs,
         "seed": seed,
         "batch_size": batch_size,
+        "sampling": sampling,
         "learning_rate": learning_rate,
         "class_weights": class_weights,
         "label_noise": label_noise,

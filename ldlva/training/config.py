@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ldlva.errors import TrainingError
 from ldlva.training.backbones import BACKBONES, Stem
-from ldlva.training.methods import METHODS, Options
+from ldlva.training.methods import METHODS, Options, Sampling
 
 
 class TrainConfig(BaseModel):
@@ -27,6 +27,7 @@ class TrainConfig(BaseModel):
     epochs: int = Field(15, ge=1, le=1000, description="times that every image is learned from")
     seed: int = Field(0, ge=0, lt=2**31, description="everything random follows from it")
     batch_size: int = Field(64, ge=2, description="images in one step")
+    sampling: Sampling | None = Field(None, description="how batches are drawn; None: the method's own way")
     learning_rate: float = Field(0.05, gt=0, description="peak of the one-cycle schedule")
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
@@ -65,7 +66,8 @@ def resolve_config(**settings: Any) -> TrainConfig:
     for value, table, name in ((config.method, METHODS, "method"), (config.backbone, BACKBONES, "backbone")):
         if value not in table:
             raise TrainingError(f"Unknown {name} {value!r}. Choose one of {', '.join(table)}.")
-    return config.model_copy(update={"options": config.method_options().model_dump()})
+    sampling = config.sampling or METHODS[config.method].default_sampling
+    return config.model_copy(update={"options": config.method_options().model_dump(), "sampling": sampling})
 
 
 def _explain(error: ValidationError) -> str:

@@ -78,6 +78,7 @@ def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
     return {
         "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint(dataset)},
         "valence_arousal_source": source,
+        "distributions_source": dataset.reference()[0] if METHODS[config.method].needs_votes else None,
         "git_revision": git_revision(),
         "versions": {"ldlva": ldlva.__version__, "torch": torch.__version__, "python": platform.python_version()},
         "compute": {

@@ -1,10 +1,12 @@
-"""The K nearest neighbours of every training sample in valence-arousal space."""
+"""The K neighbours of every training sample: the nearest in valence-arousal or feature space, or any."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.spatial import KDTree
+from torch import Tensor
 
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.errors import TrainingError
@@ -30,8 +32,7 @@ def nearest_neighbors(valence_arousal: npt.ArrayLike, k: int) -> IntArray:
     """
     points = np.asarray(valence_arousal, dtype=np.float64) + 0.0  # -0 becomes 0
     n = len(points)
-    if not 1 <= k < n:
-        raise TrainingError(f"{k} neighbours need at least {k + 1} training images, there are {n}.")
+    _check_count(n, k)
 
     # Samples ordered by spot, within a spot by row; spot s holds order[start[s] : start[s] + count[s]].
     order = np.lexsort((points[:, 1], points[:, 0]))
@@ -87,3 +88,52 @@ def _spots_to_take_from(positions: FloatArray, count: IntArray, k: int) -> tuple
         spots[small, slot] = near[rows, which]
         places[small, slot] = slot - np.where(which > 0, filled[rows, which - 1], 0)
     return spots, places
+
+
+def nearest_in_features(features: Tensor, k: int, rows_at_once: int = 1024) -> Tensor:
+    """Rows of the `k` samples with the nearest feature vectors (L2), nearest first.
+
+    Args:
+        features: `[N, D]`, any floating type, on any device.
+        k: neighbours per sample, 1 <= k < N.
+        rows_at_once: bounds the memory: N times this many distances exist at a time.
+
+    Returns:
+        int64 `[N, k]`; a row never contains its own index.
+
+    Raises:
+        TrainingError: fewer than k + 1 samples.
+    """
+    n = len(features)
+    _check_count(n, k)
+    points = features.float()
+    found = []
+    for start in range(0, n, rows_at_once):
+        distances = torch.cdist(points[start : start + rows_at_once], points)
+        rows = torch.arange(len(distances), device=points.device)
+        distances[rows, rows + start] = torch.inf
+        found.append(distances.topk(k, largest=False).indices)
+    return torch.cat(found)
+
+
+def random_neighbors(n: int, k: int) -> Tensor:
+    """`k` different other rows for every sample, drawn with torch's generator. Returns int64 `[n, k]`.
+
+    Raises:
+        TrainingError: fewer than k + 1 samples.
+    """
+    _check_count(n, k)
+    taken = torch.arange(n).unsqueeze(1)  # every row's own index, then also what it has drawn, ascending
+    drawn = []
+    for _ in range(k):
+        row = torch.randint(n - taken.shape[1], (n, 1))
+        for column in taken.T:  # the row-th of those not taken
+            row += row >= column.unsqueeze(1)
+        drawn.append(row)
+        taken = torch.cat([taken, row], dim=1).sort(dim=1).values
+    return torch.cat(drawn, dim=1)
+
+
+def _check_count(n: int, k: int) -> None:
+    if not 1 <= k < n:
+        raise TrainingError(f"{k} neighbours need at least {k + 1} training images, there are {n}.")

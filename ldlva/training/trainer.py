@@ -76,7 +76,7 @@ def fit(
     numbers of an uninterrupted one, and loses at most one epoch of work.
 
     Raises:
-        TrainingError: the loss is not finite, or the folder cannot be written.
+        TrainingError: the loss is not finite, no batch could be learned from, or the folder cannot be written.
     """
     compute = Compute.from_config(config)
     method.to(compute.device)
@@ -94,12 +94,14 @@ def fit(
         seed_epoch(config.seed, epoch)
         method.train()
         method.start_epoch(epoch)
-        total = 0.0
+        total, learned = 0.0, 0
         for step, batch in enumerate(batches(train, config, compute.device)):
             set_learning_rate(
                 optimizer, config.learning_rate * one_cycle((epoch * steps + step) / (config.epochs * steps))
             )
-            total += training_step(method, batch, optimizer, compute)
+            loss = training_step(method, batch, optimizer, compute)
+            if loss is not None:
+                total, learned = total + loss, learned + 1
             if not math.isfinite(total):
                 raise TrainingError(
                     f"The loss stopped being a number in epoch {epoch + 1}, step {step + 1} of {run.folder}. "
@@ -108,7 +110,12 @@ def fit(
                 )
             if step < steps - 1:
                 progress(stage, epoch, config.epochs, step + 1, steps, None)
-        row: dict[str, Any] = {"epoch": epoch + 1, "loss": total / steps, **method.epoch_metrics()}
+        if not learned:
+            raise TrainingError(
+                f"{config.method} could not learn from a single batch of epoch {epoch + 1}. "
+                "Use --sampling balanced, or a larger --batch-size."
+            )
+        row: dict[str, Any] = {"epoch": epoch + 1, "loss": total / learned, **method.epoch_metrics()}
         if valid is not None:
             row |= validation_metrics(method.inference_network(), valid, compute)
         row["seconds"] = time.monotonic() - started
@@ -122,10 +129,12 @@ def fit(
     run.save_weights(method.inference_network().state_dict())
 
 
-def training_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, compute: Compute) -> float:
-    """One forward, backward and update; returns the loss."""
+def training_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, compute: Compute) -> float | None:
+    """One forward, backward and update; returns the loss, or None if the method left the batch out."""
     with compute.autocast():
         loss = method.loss(batch)
+    if loss is None:
+        return None
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
@@ -181,7 +190,10 @@ def seed_epoch(seed: int, epoch: int) -> None:
 
 def batches(train: TrainingSet, config: TrainConfig, device: torch.device) -> Iterator[Batch]:
     """One epoch in random order; the incomplete last batch is left out (unless it is the only one)."""
-    order = torch.randperm(len(train))
+    if config.sampling == "balanced":
+        order = balanced_order(torch.from_numpy(train.labels), config.batch_size)
+    else:
+        order = torch.randperm(len(train))
     labels = torch.from_numpy(train.labels)
     class_weights = torch.from_numpy(train.class_weights()).float() if config.class_weights else None
     for start in range(0, max(1, len(train) - config.batch_size + 1), config.batch_size):
@@ -196,6 +208,38 @@ def batches(train: TrainingSet, config: TrainConfig, device: torch.device) -> It
             rows.to(device),
             weights.to(device),
         )
+
+
+def balanced_order(labels: Tensor, batch_size: int) -> Tensor:
+    """Rows of one epoch, drawn so that every class of the training set is equally frequent in every batch.
+
+    This is inverse-frequency sampling (She et al. 2021 draw each row with a chance of 1 over its class's size) with
+    the chance taken out: a batch holds as many rows of each class as of any other, up to one, and no row comes again
+    before all others of its class have come.
+
+    Args:
+        labels: int64 `[N]`.
+        batch_size: rows per batch; N if N is smaller.
+
+    Returns:
+        int64 `[steps * batch]`, as many steps as an epoch in uniform order has.
+    """
+    classes = torch.bincount(labels).nonzero().flatten()
+    size = min(batch_size, len(labels))
+    rounds = -(-size // len(classes))
+    drawn = torch.cat(
+        [
+            torch.cat([classes[torch.randperm(len(classes))] for _ in range(rounds)])[:size]
+            for _ in range(max(1, len(labels) // batch_size))
+        ]
+    )
+    order = torch.empty_like(drawn)
+    for label in classes:
+        places = (drawn == label).nonzero().flatten()
+        rows = (labels == label).nonzero().flatten()
+        passes = -(-len(places) // len(rows))
+        order[places] = torch.cat([rows[torch.randperm(len(rows))] for _ in range(passes)])[: len(places)]
+    return order
 
 
 @torch.inference_mode()

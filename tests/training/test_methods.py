@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,35 +11,116 @@ import torch
 from ldlva.datasets import FaceDataset
 from ldlva.training.backbones import BACKBONES, FaceNetwork, Stem
 from ldlva.training.config import resolve_config
-from ldlva.training.methods import METHODS, TrainingSet
+from ldlva.training.losses import ldlva as ldlva_losses
+from ldlva.training.methods import METHODS, Batch, Method, TrainingSet
 from ldlva.training.methods.ldlva import Ldlva
 from ldlva.training.trainer import Compute, batches, build_method, build_optimizer, training_step
 
 CPU = Compute(torch.device("cpu"), bfloat16=False)
 
 
+QUICK: dict[str, dict[str, Any]] = {"dmue": {"options": {"ramp_epoch": 1, "dropout": 0.0}}}
+"""What a few steps from random weights need."""
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_fits_two_batches(name: str, tiny_set: Callable[..., TrainingSet]) -> None:
     train = tiny_set()
-    config = resolve_config(
-        data="x:y", method=name, image_size=32, batch_size=14, learning_rate=0.02, augmentation=False, threads=1
-    )
+    settings: dict[str, Any] = {"image_size": 32, "batch_size": 14, "learning_rate": 0.02, "threads": 1}
+    config = resolve_config(data="x:y", method=name, augmentation=False, **(settings | QUICK.get(name, {})))
     method = build_method(config, train)
     optimizer = build_optimizer(method, config)
     method.train()
-    for epoch in range(30):  # the normalisation's stored statistics need the steps, not the weights
+    # The normalisation's stored statistics need the steps, not the weights.
+    for epoch in range(8 if name == "dmue" else 30):
         method.start_epoch(epoch)
         for batch in batches(train, config, torch.device("cpu")):
             training_step(method, batch, optimizer, CPU)
     method.eval()
     [*both] = batches(train, config, torch.device("cpu"))
-    logits = torch.cat([method.network(batch.images)[0] for batch in both])
+    logits = torch.cat([method.inference_network()(batch.images)[0] for batch in both])
     labels = torch.cat([batch.labels for batch in both])
     assert float((logits.argmax(dim=1) == labels).float().mean()) >= 0.9
 
 
-def ldlva_after_one_epoch(train: TrainingSet, batch_size: int = 14) -> Ldlva:
-    config = resolve_config(data="x:y", method="ldlva", image_size=32, batch_size=batch_size, threads=1)
+def step_of(method_name: str, train: TrainingSet, **settings: Any) -> tuple[Method, Batch, float]:
+    """One step of a new method on its first batch: the method, the batch, the loss."""
+    quick: dict[str, Any] = {"backbone": "mobilenet_v2", "image_size": 32, "batch_size": 14, "threads": 1}
+    config = resolve_config(data="x:y", method=method_name, **(quick | settings))
+    method = build_method(config, train).train()
+    torch.manual_seed(0)
+    batch = next(iter(batches(train, config, torch.device("cpu"))))
+    loss = training_step(method, batch, build_optimizer(method, config), CPU)
+    assert loss is not None
+    return method, batch, loss
+
+
+def outputs_of(method_name: str, train: TrainingSet, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities and features before the first step."""
+    config = resolve_config(data="x:y", method=method_name, backbone="mobilenet_v2", image_size=32, threads=1)
+    with torch.no_grad():
+        logits, features = build_method(config, train).train().network(batch.images)
+    return torch.log_softmax(logits, dim=1), features
+
+
+def test_label_smoothing_spreads_its_share_over_all_labels(tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    _, batch, loss = step_of("label_smoothing", train, options={"eps": 0.3})
+    log, _ = outputs_of("label_smoothing", train, batch)
+    target = 0.7 * torch.eye(7)[batch.labels] + 0.3 / 7
+    assert loss == pytest.approx(float(-(target * log).sum(dim=1).mean()), rel=1e-5)
+
+
+def test_soft_labels_learn_from_each_images_own_votes(tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    assert train.distributions is not None
+    _, batch, loss = step_of("soft", train)
+    log, _ = outputs_of("soft", train, batch)
+    votes = torch.from_numpy(train.distributions[batch.rows.numpy()])
+    assert loss == pytest.approx(float(-(votes * log).sum(dim=1).mean()), rel=1e-5)
+    with pytest.raises(ValueError, match="distributions"):
+        step_of("soft", train.subset(np.arange(28)))
+
+
+def test_center_loss_pulls_features_and_moves_centres_its_own_way(tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    method, batch, loss = step_of("center", train, options={"center_weight": 0.2, "center_rate": 0.4})
+    log, features = outputs_of("center", train, batch)
+    cross_entropy = -log[torch.arange(14), batch.labels].mean()
+    squared = features.square().sum(dim=1).mean()  # centres begin at 0
+    assert loss == pytest.approx(float(cross_entropy + 0.2 / 2 * squared), rel=1e-5)
+    for c in range(7):
+        members = features[batch.labels == c]
+        expected = 0.4 * members.sum(dim=0) / (1 + len(members))
+        torch.testing.assert_close(method.get_buffer("centers")[c], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_total_is_cross_entropy_with_ldlvas_discriminative_loss(tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    method, batch, loss = step_of("total", train, options={"gamma": 0.2})
+    log, features = outputs_of("total", train, batch)
+    cross_entropy = -log[torch.arange(14), batch.labels].mean()
+    squared = features.square().sum(dim=1).mean()
+    assert loss == pytest.approx(float(cross_entropy + 0.2 / 2 * squared), rel=1e-5)
+    expected = ldlva_losses.updated_centers(features, batch.labels, torch.ones(14, 1), torch.zeros(7, 1280), 0.5)
+    torch.testing.assert_close(method.get_buffer("centers"), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_class_weights_reach_every_classification_loss(name: str, tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    rare = train.labels.copy()
+    rare[:7] = 0
+    rare = np.where((rare == 3) & (np.arange(28) > 20), 0, rare)
+    uneven = replace(train, labels=rare)
+    plain, weighted = (step_of(name, uneven, sampling="balanced", class_weights=on)[2] for on in (False, True))
+    assert plain != weighted
+
+
+def ldlva_after_one_epoch(train: TrainingSet, batch_size: int = 14, **options: Any) -> Ldlva:
+    config = resolve_config(
+        data="x:y", method="ldlva", image_size=32, batch_size=batch_size, threads=1, options=options
+    )
     method = build_method(config, train)
     assert isinstance(method, Ldlva)
     method.train()
@@ -91,7 +174,7 @@ def test_lambda_falls_where_the_neighbours_explain_the_prediction_better(tiny_se
 
 
 def test_only_methods_that_ask_for_votes_can_see_them(tiny_set: Callable[..., TrainingSet]) -> None:
-    assert [name for name, method in METHODS.items() if method.needs_votes] == []
+    assert [name for name, method in METHODS.items() if method.needs_votes] == ["soft"]
     votes = np.full((1, 7), 10)
     dataset = FaceDataset("x", "train", "argmax", ("a",), np.zeros((1, 32, 32), np.uint8), np.array([0]), votes)
     assert TrainingSet.from_dataset(dataset, dataset.images).distributions is None

@@ -23,9 +23,9 @@ from ldlva.errors import TrainingError
 from ldlva.training import engine, trainer
 from ldlva.training.config import resolve_config
 from ldlva.training.engine import train as train_run
-from ldlva.training.methods import TrainingSet
+from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run
-from ldlva.training.trainer import build_method, fit
+from ldlva.training.trainer import balanced_order, build_method, fit
 from tests.conftest import ROOT, FerPlusMaker
 from tests.training.conftest import silent
 
@@ -39,7 +39,7 @@ class KilledError(Exception):
 
 
 def train_in(folder: Path, method: str, train: TrainingSet, kill_after: int | None = None, **extra: Any) -> Run:
-    config = resolve_config(**{**SETTINGS, "method": method, **extra})
+    config = resolve_config(**(SETTINGS | extra), method=method)
     run = Run(folder)
     if not run.exists():
         run.create(config, {})
@@ -52,22 +52,67 @@ def train_in(folder: Path, method: str, train: TrainingSet, kill_after: int | No
     return run
 
 
-@pytest.mark.parametrize("method", ["ce", "ldlva"])
+RESUMED: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in METHODS),
+    ("ldlva", {"variant": "paper", "neighbor_space": "random"}),
+    ("ldlva", {"neighbors": "forward", "neighbor_space": "features"}),
+]
+
+
+@pytest.mark.parametrize(("method", "options"), RESUMED, ids=str)
 def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(
-    method: str, tmp_path: Path, tiny_set: Callable[..., TrainingSet]
+    method: str, options: dict[str, Any], tmp_path: Path, tiny_set: Callable[..., TrainingSet]
 ) -> None:
-    train = tiny_set()
-    whole = train_in(tmp_path / "whole", method, train)
+    train = tiny_set(per_class=6)
+    settings: dict[str, Any] = {"options": options, "backbone": "mobilenet_v2", "batch_size": 14, "epochs": 2}
+    whole = train_in(tmp_path / "whole", method, train, **settings)
     with pytest.raises(KilledError):
-        train_in(tmp_path / "killed", method, train, kill_after=2)
-    assert len(Run(tmp_path / "killed").metrics()) == 2
-    resumed = train_in(tmp_path / "killed", method, train)
+        train_in(tmp_path / "killed", method, train, kill_after=1, **settings)
+    assert len(Run(tmp_path / "killed").metrics()) == 1
+    resumed = train_in(tmp_path / "killed", method, train, **settings)
     for name, tensor in whole.load_weights().items():
         torch.testing.assert_close(resumed.load_weights()[name], tensor, rtol=0, atol=0)
     without_time = [
         [{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics()] for run in (whole, resumed)
     ]
     assert without_time[0] == without_time[1]
+
+
+def test_balanced_batches_hold_every_class_equally_often() -> None:
+    labels = torch.tensor([0] * 90 + [1] * 9 + [3] * 3)
+    torch.manual_seed(0)
+    order = balanced_order(labels, 10)
+    assert len(order) == 100
+    for batch in labels[order].view(10, 10):
+        assert sorted(torch.bincount(batch)[[0, 1, 3]].tolist()) == [3, 3, 4]
+    drawn = order[labels[order] == 1]
+    assert all(len(set(drawn[start : start + 9].tolist())) == 9 for start in range(0, len(drawn) - 9, 9))
+    assert len(set(order[labels[order] == 0].tolist())) == int((labels[order] == 0).sum())  # none twice of 90
+
+
+def test_a_balanced_set_smaller_than_a_batch_is_one_batch() -> None:
+    labels = torch.tensor([0, 1, 1, 1, 2, 2])
+    order = balanced_order(labels, 64)
+    assert torch.bincount(labels[order]).tolist() == [2, 2, 2]
+
+
+def test_sampling_is_the_methods_own_unless_chosen(tiny_set: Callable[..., TrainingSet]) -> None:
+    chosen = {name: resolve_config(data="x:y", method=name).sampling for name in METHODS}
+    assert chosen.pop("dmue") == "balanced"
+    assert set(chosen.values()) == {"uniform"}
+    assert resolve_config(data="x:y", method="dmue", sampling="uniform").sampling == "uniform"
+
+    train = tiny_set(per_class=10)
+    uneven = train.subset(np.flatnonzero((train.labels == 0) | (np.arange(70) < 21)))
+    for sampling, even in (("balanced", True), ("uniform", False)):
+        config = resolve_config(**SETTINGS, sampling=sampling)
+        drawn: list[list[int]] = []
+        for epoch in (0, 0, 1):
+            trainer.seed_epoch(config.seed, epoch)
+            drawn.append(torch.cat([b.rows for b in trainer.batches(uneven, config, torch.device("cpu"))]).tolist())
+        assert drawn[0] == drawn[1] != drawn[2]
+        counts = np.bincount(uneven.labels[drawn[0]], minlength=7)
+        assert bool(counts.max() == counts.min()) is even
 
 
 def test_another_seed_gives_another_result(tmp_path: Path, tiny_set: Callable[..., TrainingSet]) -> None:
@@ -117,6 +162,14 @@ def test_a_run_records_what_made_it(tmp_path: Path, make_ferplus: FerPlusMaker) 
     assert record["versions"]["torch"] == torch.__version__
     [row] = run.metrics()
     assert {"epoch", "loss", "valid_accuracy", "valid_cross_entropy", "seconds"} <= set(row)
+
+
+def test_a_run_on_votes_learns_from_them_and_records_that_it_did(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    run = Run(tmp_path / "run")
+    settings = SETTINGS | {"data": f"ferplus:{make_ferplus()}", "epochs": 1, "backbone": "mobilenet_v2"}
+    train_run(resolve_config(**settings, method="soft"), run, silent)
+    assert json.loads((run.folder / "config.json").read_text())["distributions_source"] == "human votes"
+    assert run.is_finished()
 
 
 def test_training_does_without_a_valid_part_but_not_with_a_broken_one(
@@ -238,10 +291,12 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "magic"}, r"Unknown method 'magic'.*ce, ldlva"),
+        ({"method": "magic"}, r"Unknown method 'magic'.*ce, label_smoothing, .*ldlva"),
+        ({"sampling": "stratified"}, "sampling: Input should be 'uniform' or 'balanced'"),
+        ({"method": "dmue", "options": {"variant": "mine"}}, "variant: Input should be 'ours' or 'code'"),
         ({"backbone": "vgg"}, "Unknown backbone 'vgg'"),
         ({"epochs": 0}, "epochs: Input should be greater"),
-        ({"method": "ldlva", "options": {"neighbours": 8}}, r"neighbours.*Options of ldlva: neighbor_count"),
+        ({"method": "ldlva", "options": {"neighbours": 8}}, r"neighbours.*Options of ldlva: .*neighbor_count"),
         ({"method": "ldlva", "options": {"neighbor_count": 0}}, "neighbor_count: Input should be greater"),
         ({"method": "ce", "options": {"gamma": 8}}, "Options of ce: none"),
         ({"colour": "red"}, "colour"),

@@ -24,7 +24,7 @@ class BiasedBatchNorm(nn.BatchNorm1d):
             return super().forward(input)
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         with torch.no_grad():
-            variance, mean = torch.var_mean(input.float(), dim=0, correction=0)
+            variance, mean = torch.var_mean(input.to(self.running_mean.dtype), dim=0, correction=0)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance, self.momentum)
         return functional.batch_norm(input, None, None, self.weight, self.bias, training=True, eps=self.eps)
@@ -35,22 +35,28 @@ class AdaptiveSimilarity(nn.Module):
 
     Args:
         feature_width: D, width of one feature vector.
+        hidden: widths of the two hidden layers.
+        logit_floor: logits are not below it; None: no clipping, as in the paper.
     """
 
-    def __init__(self, feature_width: int) -> None:
+    def __init__(
+        self, feature_width: int, hidden: tuple[int, int] = (512, 256), logit_floor: float | None = LOGIT_FLOOR
+    ) -> None:
         super().__init__()
-        self.dense0 = nn.Linear(2 * feature_width, 512)
-        self.norm0 = BiasedBatchNorm(512)
-        self.dense1 = nn.Linear(512, 256)
-        self.norm1 = BiasedBatchNorm(256)
-        self.dense2 = nn.Linear(256, 1)
+        self.logit_floor = logit_floor
+        self.dense0 = nn.Linear(2 * feature_width, hidden[0])
+        self.norm0 = BiasedBatchNorm(hidden[0])
+        self.dense1 = nn.Linear(hidden[0], hidden[1])
+        self.norm1 = BiasedBatchNorm(hidden[1])
+        self.dense2 = nn.Linear(hidden[1], 1)
         for layer in (self.dense0, self.dense1, self.dense2):
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor, neighbor_features: Tensor) -> Tensor:
-        """Scores zeta `[B, K]` in [0.214, 1) for features `[B, D]` and neighbour features `[B, K, D]`."""
-        return torch.sigmoid(self.logits(features, neighbor_features).clamp(min=LOGIT_FLOOR))
+        """Scores zeta `[B, K]` for features `[B, D]` and neighbour features `[B, K, D]`."""
+        logits = self.logits(features, neighbor_features)
+        return torch.sigmoid(logits if self.logit_floor is None else logits.clamp(min=self.logit_floor))
 
     def logits(self, features: Tensor, neighbor_features: Tensor) -> Tensor:
         """Unclipped logits `[B, K]`."""
@@ -62,4 +68,4 @@ class AdaptiveSimilarity(nn.Module):
         hidden = functional.relu(self.norm0(hidden))
         hidden = functional.relu(self.norm1(self.dense1(hidden)))
         logits: Tensor = self.dense2(hidden)
-        return logits.reshape(batch, neighbors).float()
+        return logits.reshape(batch, neighbors).to(features.dtype)  # the hidden layers may run in less

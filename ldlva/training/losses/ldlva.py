@@ -1,8 +1,9 @@
 """The loss of LDLVA (Le et al., WACV 2023), as pure functions.
 
 Where the paper and the authors' code differ, these follow the code, and are pinned to its numbers by
-`tests/training/test_golden_ldlva.py`. `label_weight` is the code's lambda = sigmoid(lambda_hat), the weight of the
-given label; the paper's lambda is 1 - label_weight. Shapes: B batch, K neighbours, C classes, D feature width.
+`tests/training/test_golden_ldlva.py`; functions named `paper_...` follow the paper instead. `label_weight` is the
+code's lambda = sigmoid(lambda_hat), the weight of the given label; the paper's lambda is 1 - label_weight. Shapes: B
+batch, K neighbours, C classes, D feature width.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ def local_similarity(valence_arousal: Tensor, neighbor_index: Tensor, width: flo
     """
     difference = valence_arousal.unsqueeze(1) - valence_arousal[neighbor_index]
     return torch.exp(-difference.abs().sum(dim=-1) / width)
+
+
+def paper_local_similarity(valence_arousal: Tensor, neighbor_index: Tensor, width: float = 0.5) -> Tensor:
+    """s_ik = exp(-||a_i - a_k||^2 / width^2) (paper Eq. 3). Arguments and result as in `local_similarity`."""
+    difference = valence_arousal.unsqueeze(1) - valence_arousal[neighbor_index]
+    return torch.exp(-difference.square().sum(dim=-1) / width**2)
 
 
 def neighbor_distribution(neighbor_probabilities: Tensor, contribution: Tensor) -> Tensor:
@@ -117,3 +124,30 @@ def updated_centers(
     """Centres after one pull towards the batch and one push apart, both plain SGD at `rate`. Returns `[C, D]`."""
     pulled = centers - rate * center_gradient(features, labels, label_weight, centers)
     return pulled - rate * push_gradient(pulled)
+
+
+def paper_center_push(centers: Tensor) -> Tensor:
+    """Scalar sum_j sum_{k != j} exp(-||mu_j - mu_k||^2 / sqrt(D)) over ordered pairs (second term of paper Eq. 9)."""
+    squared = (centers.unsqueeze(1) - centers.unsqueeze(0)).square().sum(dim=-1)
+    kernel = torch.exp(-squared / centers.shape[1] ** 0.5)
+    pairs: Tensor = kernel.sum() - len(centers)  # the diagonal is 1
+    return pairs
+
+
+def paper_updated_centers(
+    features: Tensor, labels: Tensor, label_weight: Tensor, centers: Tensor, rate: float = 0.5
+) -> Tensor:
+    """Centres after one step of gradient descent at `rate` on both terms of the paper's L_D.
+
+    The paper sums the first term over samples; here it is the mean, like every loss in this product. How it moves the
+    centres it does not say; descending its own loss is the plain reading. Arguments as in `discriminative_loss`.
+    """
+    weight = label_weight.squeeze(1)
+    total_weight = torch.zeros(len(centers), dtype=features.dtype, device=features.device).index_add(0, labels, weight)
+    weighted_sum = torch.zeros_like(centers).index_add(0, labels, weight.unsqueeze(1) * features)
+    pull = (total_weight.unsqueeze(1) * centers - weighted_sum) / len(features)
+    scale = centers.shape[1] ** 0.5
+    difference = centers.unsqueeze(1) - centers.unsqueeze(0)
+    kernel = torch.exp(-difference.square().sum(dim=-1) / scale)
+    push: Tensor = (-4.0 / scale) * (kernel.unsqueeze(-1) * difference).sum(dim=1)
+    return centers - rate * (pull + push)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +15,9 @@ from ldlva.datasets.images import ImageArray
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.training.backbones import FaceNetwork
+
+Sampling = Literal["uniform", "balanced"]
+"""How an epoch draws its batches: every image once, or every class equally often."""
 
 
 class Options(BaseModel):
@@ -72,7 +75,7 @@ class TrainingSet:
         return cls(names=dataset.names, images=images, labels=dataset.labels)
 
     def subset(self, rows: IntArray) -> TrainingSet:
-        """Images and labels of the given rows."""
+        """Images and labels of the given rows, without what a method must ask for."""
         return TrainingSet(tuple(self.names[i] for i in rows), ImageRows(self.images, rows), self.labels[rows])
 
     def class_weights(self) -> FloatArray:
@@ -119,6 +122,7 @@ class Method(nn.Module):
     options_type: ClassVar[type[Options]] = Options
     needs_valence_arousal: ClassVar[bool] = False
     needs_votes: ClassVar[bool] = False
+    default_sampling: ClassVar[Sampling] = "uniform"
 
     def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
         super().__init__()
@@ -131,8 +135,8 @@ class Method(nn.Module):
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of every epoch, counted from 0."""
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Scalar loss of one batch."""
+    def loss(self, batch: Batch) -> Tensor | None:
+        """Scalar loss of one batch; None if the batch cannot be learned from, and the step is left out."""
         raise NotImplementedError
 
     def after_step(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
 
+from ldlva.training.losses.cross_entropy import label_cross_entropy
 from ldlva.training.methods.base import Batch, Method
 
 
@@ -13,4 +13,4 @@ class CrossEntropy(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         logits, _ = self.network(batch.images)
-        return (functional.cross_entropy(logits, batch.labels, reduction="none") * batch.weights).mean()
+        return label_cross_entropy(logits, batch.labels, batch.weights)

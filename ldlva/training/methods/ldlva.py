@@ -1,27 +1,27 @@
 """LDLVA: uncertainty-aware label distribution learning (Le et al., WACV 2023).
 
 The target of a sample mixes its label with the predictions of its neighbours in valence-arousal space; the mixing
-weight of every sample is learned. Neighbour features and predictions are read from a memory bank holding each sample's
-latest values, which costs about a tenth of a step instead of K extra forward passes. The bank is this project's
-choice, not the authors'.
+weight of every sample is learned. By default neighbour features and predictions are read from a memory bank holding
+each sample's latest values, which costs about a tenth of a step instead of K extra forward passes. The bank is this
+project's choice, not the authors'; `neighbors=forward` is theirs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, Self, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
-from torch.nn import functional
 
 from ldlva.training.backbones import FaceNetwork
 from ldlva.training.images import to_input
 from ldlva.training.losses import ldlva as losses
-from ldlva.training.losses.adaptive_similarity import AdaptiveSimilarity
+from ldlva.training.losses.adaptive_similarity import LOGIT_FLOOR, AdaptiveSimilarity
+from ldlva.training.losses.cross_entropy import label_cross_entropy
 from ldlva.training.methods.base import Batch, Method, Options, TrainingSet
-from ldlva.training.neighbors import nearest_neighbors
+from ldlva.training.neighbors import nearest_in_features, nearest_neighbors, random_neighbors
 
 REFERENCE_BATCH = 32
 """Batch size of the authors' settings. A lambda's gradient carries 1/B but is applied once per visit, so the rate is
@@ -31,13 +31,26 @@ scaled by B / 32: lambda then moves per epoch as it did for them, whatever the b
 class LdlvaOptions(Options):
     """Settings of LDLVA; defaults are the authors' (RAF-DB) where they have one."""
 
+    variant: Literal["code", "paper"] = Field("code", description="which to follow where the two differ")
+    neighbors: Literal["bank", "forward"] = Field(
+        "bank", description="bank: each sample's latest outputs; forward: neighbours pass through the network each step"
+    )
+    neighbor_space: Literal["valence_arousal", "random", "features"] = Field(
+        "valence_arousal", description="where neighbours are near; the other two are ablations"
+    )
     neighbor_count: int = Field(8, ge=1, description="K, neighbours per sample")
     similarity_width: float = Field(0.5, gt=0, description="delta of the local similarity")
     gamma: float = Field(0.01, ge=0, description="weight of the discriminative loss")
     lambda_init: float = Field(0.5, description="initial logit of the label's weight")
     lambda_rate: float = Field(10.0, ge=0, description="SGD rate of lambda at batch size 32; 0 keeps it fixed")
     center_rate: float = Field(0.5, ge=0, description="SGD rate of the class centres")
-    warmup_epochs: int = Field(1, ge=1, description="cross-entropy epochs before the first target, filling the bank")
+    warmup_epochs: int = Field(1, ge=0, description="cross-entropy epochs before the first target, filling the bank")
+
+    @model_validator(mode="after")
+    def _bank_needs_warm_up(self) -> Self:
+        if self.warmup_epochs == 0 and (self.neighbors == "bank" or self.neighbor_space == "features"):
+            raise ValueError("warmup_epochs: 0 needs neighbors=forward and neighbours that do not come from the bank")
+        return self
 
 
 class Ldlva(Method):
@@ -65,7 +78,8 @@ class Ldlva(Method):
         self.options = cast(LdlvaOptions, options)
         if train.valence_arousal is None:
             raise ValueError("LDLVA needs valence_arousal in its training set")
-        self.calibration = AdaptiveSimilarity(self.network.feature_width)
+        paper = self.options.variant == "paper"
+        self.calibration = AdaptiveSimilarity(self.network.feature_width, logit_floor=None if paper else LOGIT_FLOOR)
         n, width, classes = len(train), self.network.feature_width, self.network.classifier.out_features
         self.register_buffer("lambda_hat", torch.full((n, 1), self.options.lambda_init))
         self.register_buffer("centers", torch.zeros(classes, width))
@@ -73,10 +87,18 @@ class Ldlva(Method):
         self.register_buffer("bank_features", torch.zeros(n, width, dtype=torch.bfloat16))
         self.register_buffer("bank_probabilities", torch.full((n, classes), 1 / classes))
         self.register_buffer("bank_filled", torch.zeros(n, dtype=torch.bool))
-        rows = torch.from_numpy(nearest_neighbors(train.valence_arousal, self.options.neighbor_count))
-        coordinates = torch.from_numpy(train.valence_arousal)
-        weights = losses.local_similarity(coordinates, rows, self.options.similarity_width).float()
-        # Rebuilt from the data, so not stored in checkpoints.
+        k = self.options.neighbor_count
+        if self.options.neighbor_space == "random":
+            rows = random_neighbors(n, k)
+        else:  # neighbours in feature space replace these as soon as there are features
+            rows = torch.from_numpy(nearest_neighbors(train.valence_arousal, k))
+        if self.options.neighbor_space == "valence_arousal":
+            similarity = losses.paper_local_similarity if paper else losses.local_similarity
+            coordinates = torch.from_numpy(train.valence_arousal)
+            weights = similarity(coordinates, rows, self.options.similarity_width).float()
+        else:  # distance in valence and arousal plays no part; the calibration network still weighs neighbours
+            weights = torch.ones(n, k)
+        # Rebuilt from the data (or, for features, at the start of every epoch), so not stored in checkpoints.
         self.register_buffer("labels", torch.from_numpy(train.labels), persistent=False)
         self.register_buffer("neighbor_rows", rows, persistent=False)
         self.register_buffer("similarity", weights, persistent=False)
@@ -86,34 +108,55 @@ class Ldlva(Method):
 
     def start_epoch(self, epoch: int) -> None:
         self._warming_up = epoch < self.options.warmup_epochs
-        if not self._warming_up:
+        by_features = self.options.neighbor_space == "features"
+        if not self._warming_up and (self.options.neighbors == "bank" or by_features):
             self._fill_bank()
+            if by_features:
+                self.neighbor_rows.copy_(nearest_in_features(self.bank_features, self.options.neighbor_count))
 
     def loss(self, batch: Batch) -> Tensor:
-        logits, features = self.network(batch.images)
-        probabilities = torch.softmax(logits, dim=1)
         if self._warming_up:
-            self._seen = _Seen(batch.rows, probabilities.detach(), features.detach())
-            return (functional.cross_entropy(logits, batch.labels, reduction="none") * batch.weights).mean()
+            logits, features = self.network(batch.images)
+            self._seen = _Seen(batch.rows, torch.softmax(logits.detach(), dim=1), features.detach())
+            return label_cross_entropy(logits, batch.labels, batch.weights)
 
         neighbor_rows = self.neighbor_rows[batch.rows]
-        neighbor_features = self.bank_features[neighbor_rows].float()
+        # Before the batch, as in the authors' code: both move the stored statistics of the network's norms.
+        neighbor_features, neighbor_probabilities = self._neighbor_outputs(neighbor_rows)
+        logits, features = self.network(batch.images)
+        probabilities = torch.softmax(logits, dim=1)
         lambda_hat = self.lambda_hat[batch.rows].requires_grad_()
         contribution = self.calibration(features, neighbor_features) * self.similarity[batch.rows]
-        neighbors = losses.neighbor_distribution(self.bank_probabilities[neighbor_rows], contribution)
+        neighbors = losses.neighbor_distribution(neighbor_probabilities, contribution)
         target = losses.target_distribution(batch.labels, torch.sigmoid(lambda_hat), neighbors)
         classification = losses.target_cross_entropy(target, probabilities, batch.weights)
 
-        # The discriminative loss runs over the batch and its neighbours; only the batch's features carry gradient.
-        item_rows = torch.cat([batch.rows, neighbor_rows.flatten()])
+        # The code's discriminative loss runs over the batch and its neighbours, the paper's over the batch alone; only
+        # the batch's features carry gradient.
+        paper = self.options.variant == "paper"
+        item_rows = batch.rows if paper else torch.cat([batch.rows, neighbor_rows.flatten()])
         items = _Items(
-            features=torch.cat([features, neighbor_features.flatten(0, 1)]),
+            features=features if paper else torch.cat([features, neighbor_features.flatten(0, 1)]),
             labels=self.labels[item_rows],
             label_weight=torch.sigmoid(self.lambda_hat[item_rows]),
         )
         discriminative = losses.discriminative_loss(items.features, items.labels, items.label_weight, self.centers)
+        if paper:
+            discriminative = discriminative + losses.paper_center_push(self.centers)
         self._seen = _Seen(batch.rows, probabilities.detach(), features.detach(), lambda_hat, items)
         return classification + self.options.gamma * discriminative
+
+    @torch.no_grad()
+    def _neighbor_outputs(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Features `[B, K, D]` and probabilities `[B, K, C]` of the neighbours `rows` `[B, K]`, as constants."""
+        if self.options.neighbors == "bank":
+            return self.bank_features[rows].float(), self.bank_probabilities[rows]
+        images = to_input(self._images[rows.flatten().cpu().numpy()]).to(rows.device)  # never augmented
+        logits, features = self.network(images)
+        # Autocast remembers weights that were cast here, without gradient, and would use them for the batch too.
+        torch.clear_autocast_cache()
+        shape = (*rows.shape, -1)
+        return features.view(shape), torch.softmax(logits, dim=1).view(shape)
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -123,10 +166,12 @@ class Ldlva(Method):
         self._seen = None
         if seen.lambda_hat is not None and seen.lambda_hat.grad is not None:
             rate = self.options.lambda_rate * len(seen.rows) / REFERENCE_BATCH
-            self.lambda_hat[seen.rows] = seen.lambda_hat.detach() - rate * seen.lambda_hat.grad
+            # Added, not assigned: balanced sampling may hold a row twice.
+            self.lambda_hat.index_add_(0, seen.rows, seen.lambda_hat.grad, alpha=-rate)
         if seen.items is not None:
+            updated = losses.paper_updated_centers if self.options.variant == "paper" else losses.updated_centers
             self.centers.copy_(
-                losses.updated_centers(
+                updated(
                     seen.items.features.detach(),
                     seen.items.labels,
                     seen.items.label_weight,
