@@ -17,6 +17,9 @@ from ldlva import jobs
 from ldlva.errors import JobError
 from ldlva.jobs import Job, Progress, ProgressFile, new_job
 
+PATIENCE_SECONDS = 120
+"""Jobs give way to everything else, so on a busy machine they start late."""
+
 PROBE = """\
 import os, pathlib, subprocess, sys, time
 from ldlva.jobs import ProgressFile, recorded
@@ -56,9 +59,9 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Jo
 
 
 def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 20 s"
+        assert time.monotonic() < deadline, f"it did not happen within {PATIENCE_SECONDS} s"
         time.sleep(0.02)
 
 

@@ -43,7 +43,7 @@ def fill(app: AppTest, name: str, files: Files, title: str = "A title") -> None:
 def finish(app: AppTest) -> Job:
     """Wait until the only job has ended, and see the page then."""
     [job] = jobs(studies.KIND)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while job.state() == "running":
         assert time.monotonic() < deadline
         time.sleep(0.1)
