@@ -64,7 +64,8 @@ def test_the_catalogue_offers_everything_that_trains(answer: Catalogue) -> None:
     assert [entry.name for entry in answer.backbones] == list(BACKBONES)
     for entry in answer.methods:
         assert len(entry.summary.split()) > 4, f"the docstring of {entry.name} does not say what it is"
-        assert {s.name: s.default for s in entry.settings} == METHODS[entry.name].options_type().model_dump()
+        declared = METHODS[entry.name].options_type.model_fields
+        assert {s.name: s.default for s in entry.settings} == {name: field.default for name, field in declared.items()}
     defaults = resolve_config(data="x").model_dump()
     for setting in answer.settings:
         assert setting.default == defaults[setting.name]
