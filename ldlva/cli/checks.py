@@ -90,7 +90,7 @@ def _print_reports(reports: list[FileReport], title: str) -> None:
 def bench_train_step(
     rounds: Annotated[int, typer.Option(min=1, help="Steps of each method, at most.")] = 12,
     batch_size: Annotated[int, typer.Option(min=14, help="Images per step.")] = 64,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all cores.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; more than one only on an idle machine.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Time a training step of cross-entropy, LDLVA and DMUE, interleaved (ResNet-18, 48 pixels)."""

@@ -59,15 +59,13 @@ class StepTimes:
         return asdict(self)
 
 
-def time_train_steps(
-    rounds: int = 12, batch_size: int = 64, threads: int | None = None, time_limit: float = 32.0
-) -> StepTimes:
+def time_train_steps(rounds: int = 12, batch_size: int = 64, threads: int = 1, time_limit: float = 32.0) -> StepTimes:
     """Run interleaved steps of every case on ResNet-18 at 48 pixels.
 
     Args:
         rounds: at most this many are measured.
         batch_size: images per step.
-        threads: torch threads; None: as torch finds fit.
+        threads: torch threads. Several, beside any other load, wait for each other, and ratios mean nothing.
         time_limit: seconds after which no further round begins, once there is one.
     """
     started = time.monotonic()

@@ -9,6 +9,7 @@ most of its time there.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -53,37 +54,45 @@ class SmallMapConv2d(nn.Conv2d):
             return convolved
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
         plan = _plan((height, width), self.kernel_size, self.stride, cast(tuple[int, int], self.padding))
-        matrices = self._matrices(kernel, plan, dtype)
-        output: Tensor = _DenseConvolution.apply(input.to(dtype), kernel, plan, matrices)
+        output: Tensor = _DenseConvolution.apply(input.to(dtype), kernel, self._cast(kernel, dtype), plan)
         return output
 
-    def _matrices(self, kernel: Tensor, plan: _Plan, dtype: torch.dtype) -> list[Tensor]:
-        """`[out, taps * in]` for every output position."""
-        made = _made.get()
-        key = (id(self), id(plan), dtype)
-        if made is not None and key in made:
-            return made[key]
-        kernel = kernel.detach()
-        matrices = [kernel[:, window.tap_rows, window.tap_columns].to(dtype).flatten(1) for window in plan.windows]
-        if made is not None:
-            made[key] = matrices
-        return matrices
+    def _cast(self, kernel: Tensor, dtype: torch.dtype) -> Tensor:
+        """`kernel` in the precision of the products, without gradient."""
+        cast_kernels = _cast_kernels.get()
+        if cast_kernels is None:
+            return kernel.detach().to(dtype)
+        if (id(self), dtype) not in cast_kernels:
+            cast_kernels[id(self), dtype] = kernel.detach().to(dtype)
+        return cast_kernels[id(self), dtype]
 
 
-_made: ContextVar[dict[tuple[int, int, torch.dtype], list[Tensor]] | None] = ContextVar("_made", default=None)
+_cast_kernels: ContextVar[dict[tuple[int, torch.dtype], Tensor] | None] = ContextVar("_cast_kernels", default=None)
 
 
 @contextmanager
 def unchanged_weights() -> Iterator[None]:
-    """Within, no weight changes: a layer that is used twice prepares its weight once.
+    """Within, no weight changes: a layer that is used twice casts its weight to lower precision once.
 
     There is no way to notice a change: torch's fused SGD does not count up a tensor's version.
     """
-    token = _made.set({})
+    token = _cast_kernels.set({})
     try:
         yield
     finally:
-        _made.reset(token)
+        _cast_kernels.reset(token)
+
+
+def _can_be_unrolled(layer: nn.Conv2d) -> bool:
+    return (
+        max(layer.kernel_size) > 1
+        and layer.groups == 1
+        and layer.dilation == (1, 1)
+        and layer.bias is None
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+        and all(padding < kernel for padding, kernel in zip(layer.padding, layer.kernel_size, strict=True))
+    )
 
 
 def unroll_small_maps(module: nn.Module, channels_last: bool = False) -> None:
@@ -96,7 +105,7 @@ def unroll_small_maps(module: nn.Module, channels_last: bool = False) -> None:
     """
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d):
-            if max(child.kernel_size) > 1 and child.groups == 1 and child.dilation == (1, 1) and child.bias is None:
+            if _can_be_unrolled(child):
                 setattr(module, name, SmallMapConv2d.of(child, channels_last))
         else:
             unroll_small_maps(child, channels_last)
@@ -107,12 +116,18 @@ _Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Window:
-    """One output position: the part of the map under the kernel, and the part of the kernel on the map."""
+    """One output position.
+
+    Attributes:
+        place: (row, column) of the output.
+        rows: (row of the map, row of the kernel) pairs that meet.
+        columns: of the map under the kernel.
+        tap_columns: of the kernel on the map.
+    """
 
     place: _Place
-    rows: slice
+    rows: tuple[_Place, ...]
     columns: slice
-    tap_rows: slice
     tap_columns: slice
 
 
@@ -136,19 +151,20 @@ class _Plan:
 def _plan(size: _Place, kernel: _Place, stride: _Place, padding: _Place) -> _Plan:
     vertical, horizontal = (_axis_windows(size[i], kernel[i], stride[i], padding[i]) for i in range(2))
     windows = tuple(
-        _Window((r, c), rows, columns, tap_rows, tap_columns)
+        _Window(
+            place=(r, c),
+            rows=tuple(zip(range(size[0])[rows], range(kernel[0])[tap_rows], strict=True)),
+            columns=columns,
+            tap_columns=tap_columns,
+        )
         for r, (rows, tap_rows) in enumerate(vertical)
         for c, (columns, tap_columns) in enumerate(horizontal)
     )
     uses: dict[_Place, list[tuple[_Place, _Place]]] = {}
     for window in windows:
-        for y in range(window.tap_rows.start, window.tap_rows.stop):
-            for x in range(window.tap_columns.start, window.tap_columns.stop):
-                place = (
-                    window.rows.start + y - window.tap_rows.start,
-                    window.columns.start + x - window.tap_columns.start,
-                )
-                uses.setdefault((y, x), []).append((window.place, place))
+        columns = zip(range(size[1])[window.columns], range(kernel[1])[window.tap_columns], strict=True)
+        for (i, y), (j, x) in itertools.product(window.rows, columns):
+            uses.setdefault((y, x), []).append((window.place, (i, j)))
     return _Plan(len(vertical), len(horizontal), windows, uses)
 
 
@@ -162,39 +178,45 @@ def _axis_windows(size: int, kernel: int, stride: int, padding: int) -> list[tup
 
 
 class _DenseConvolution(torch.autograd.Function):
-    """Inside, positions come before channels: the memory order of channels_last."""
+    """Inside, positions come before channels: the memory order of channels_last.
+
+    Then the inputs under one row of the kernel, and the taps of that row, are matrices where they lie: nothing is
+    copied.
+    """
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, kernel: Tensor, plan: _Plan, matrices: list[Tensor]) -> Tensor:
+    def forward(ctx: Any, input: Tensor, kernel: Tensor, cast_kernel: Tensor, plan: _Plan) -> Tensor:
         image = input.permute(0, 2, 3, 1).contiguous()
         output = image.new_empty(len(image), plan.height, plan.width, len(kernel))
-        for window, matrix in zip(plan.windows, matrices, strict=True):
-            part = image[:, window.rows, window.columns].flatten(1)
-            output[:, window.place[0], window.place[1]] = part @ matrix.T
-        ctx.save_for_backward(image, kernel, *matrices)
+        for window in plan.windows:
+            total = output[:, window.place[0], window.place[1]]
+            for first, (i, y) in enumerate(window.rows):
+                part, taps = image[:, i, window.columns].flatten(1), cast_kernel[:, y, window.tap_columns].flatten(1)
+                total.addmm_(part, taps.T, beta=min(first, 1))
+        ctx.save_for_backward(image, kernel, cast_kernel)
         ctx.plan = plan
         return output.permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        image, kernel, *matrices = ctx.saved_tensors
+        image, kernel, cast_kernel = ctx.saved_tensors
         plan: _Plan = ctx.plan
         grad = grad.permute(0, 2, 3, 1).contiguous()
+        at_output = {window.place: grad[:, window.place[0], window.place[1]] for window in plan.windows}
         grad_input = grad_kernel = None
         if ctx.needs_input_grad[0]:
             grad_image = torch.zeros_like(image)
-            for window, matrix in zip(plan.windows, matrices, strict=True):
-                part = grad_image[:, window.rows, window.columns]
-                part += (grad[:, window.place[0], window.place[1]] @ matrix).view(part.shape)
+            for window in plan.windows:
+                for i, y in window.rows:
+                    part = grad_image[:, i, window.columns].view(len(image), -1)
+                    part.addmm_(at_output[window.place], cast_kernel[:, y, window.tap_columns].flatten(1))
             grad_input = grad_image.permute(0, 3, 1, 2)
         if ctx.needs_input_grad[1]:
             every_tap = len(plan.uses) == kernel.shape[1] * kernel.shape[2]
             grad_kernel = torch.empty_like(kernel) if every_tap else torch.zeros_like(kernel)
-            at_output = {window.place: grad[:, window.place[0], window.place[1]] for window in plan.windows}
             for (y, x), pairs in plan.uses.items():
-                outputs = [at_output[place] for place, _ in pairs]
-                inputs = [image[:, i, j] for _, (i, j) in pairs]
-                grad_kernel[:, y, x] = _joined(outputs).T @ _joined(inputs)
+                outputs = _joined([at_output[place] for place, _ in pairs])
+                grad_kernel[:, y, x] = outputs.T @ _joined([image[:, i, j] for _, (i, j) in pairs])
         return grad_input, grad_kernel, None, None
 
 

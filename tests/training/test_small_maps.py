@@ -74,12 +74,15 @@ def test_in_lower_precision_it_differs_by_rounding_alone() -> None:
     torch.testing.assert_close(actual, expected, rtol=0.02, atol=0.02)
 
 
-def test_grouped_dilated_biased_and_pointwise_layers_stay_as_they_are() -> None:
+def test_other_layers_stay_as_they_are() -> None:
     layers = nn.Sequential(
         nn.Conv2d(2, 2, 3, groups=2, bias=False),
         nn.Conv2d(2, 2, 3, dilation=2, bias=False),
         nn.Conv2d(2, 2, 3),
         nn.Conv2d(2, 2, 1, bias=False),
+        nn.Conv2d(2, 2, 3, padding=3, bias=False),
+        nn.Conv2d(2, 2, 3, padding="same", bias=False),
+        nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect", bias=False),
     )
     unroll_small_maps(layers)
     assert not any(isinstance(layer, SmallMapConv2d) for layer in layers)
