@@ -3,82 +3,19 @@
 from __future__ import annotations
 
 import io
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ldlva.settings import MODELS
-from ldlva.survey.database import Database
 from ldlva.survey.repository import Repository
 from tests.conftest import ROOT
 
-SERVER_START_SECONDS = 90
 JOB_SECONDS = 180
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("studies")
-
-
-@pytest.fixture(scope="module")
-def repository(folder: Path) -> Iterator[Repository]:
-    database = Database(f"sqlite:///{folder / 'survey.db'}")
-    database.prepare()
-    yield Repository(database)
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, repository: Repository) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    settings = {"LDLVA_DATABASE_URL": f"sqlite:///{folder / 'survey.db'}", "LDLVA_JOBS": str(folder / "jobs")}
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--server.address", "127.0.0.1"],
-            cwd=ROOT,
-            env=os.environ | settings,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + SERVER_START_SECONDS
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"the server did not start:\n{log.read_text()}")
-                time.sleep(0.2)
-        yield address
-        process.terminate()
-        process.wait(timeout=20)
-    assert "Traceback" not in log.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield opened
-        opened.close()
 
 
 def open_studies(browser: Browser, server: str, width: int) -> Page:
@@ -136,7 +73,7 @@ def test_an_archive_of_photographs_becomes_an_open_study_with_predictions(
     assert not list(folder.glob("jobs/*/upload"))
 
     page.locator("[class*=st-key-card-2]").get_by_role("link", name="Vote").click()
-    expect(page.get_by_role("heading", name="How do they feel?")).to_be_visible()
+    expect(page.get_by_role("heading", name="How do they feel?", level=1)).to_be_visible()
     page.goto("/studies")
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_text("is ready")).to_have_count(0)

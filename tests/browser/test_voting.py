@@ -2,84 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ldlva.emotions import EMOTION_NAMES
-from ldlva.survey.database import Database
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
-from tests.conftest import ROOT, pictures
+from tests.conftest import pictures
 
 FACES = 5
-SERVER_START_SECONDS = 90
 
 
-@pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('browser') / 'survey.db'}"
-
-
-@pytest.fixture(scope="module")
-def repository(database_url: str) -> Iterator[Repository]:
-    database = Database(database_url)
-    database.prepare()
-    found = Repository(database)
+@pytest.fixture(scope="module", autouse=True)
+def studies(repository: Repository) -> None:
+    """A study of its own for every test that counts votes."""
     for name in ("keyboard", "double", "held", "phone"):
-        found.create_study(NewStudy(name, f"Study {name}", f"For the {name} test."), pictures(FACES))
-    yield found
-    database.close()
-
-
-@pytest.fixture(scope="module")
-def server(database_url: str, repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The product as `streamlit run app.py` starts it; one server for the module."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--server.address", "127.0.0.1"],
-            cwd=ROOT,
-            env=os.environ | {"LDLVA_DATABASE_URL": database_url},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + SERVER_START_SECONDS
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"the server did not start:\n{log.read_text()}")
-                time.sleep(0.2)
-        yield address
-        process.terminate()
-        process.wait(timeout=20)
-    assert "Traceback" not in log.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield opened
-        opened.close()
+        repository.create_study(NewStudy(name, f"Study {name}", f"For the {name} test."), pictures(FACES))
 
 
 @pytest.fixture
