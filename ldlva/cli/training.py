@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ldlva.training.trainer import Progress
 
 RunFolder = Annotated[Path | None, typer.Option(help="Folder of a finished run.")]
-ModelName = Annotated[str | None, typer.Option(help="A shipped model, instead of --run; see `models list`.")]
 
 
 ModelNames = Annotated[
@@ -130,6 +129,9 @@ def predict(
     progress: ProgressPath = None,
 ) -> None:
     """Predict a study's images with trained models and store predictions and features in the database."""
+    from ldlva.training.runs import Run
+    from ldlva.training.shipped import shipped_model
+
     models = list(dict.fromkeys(model or []))
     if (run is None) == (not models):
         raise LdlvaError("Name a trained model with either --run FOLDER or --model NAME.")
@@ -139,7 +141,7 @@ def predict(
     summary = repository.study(study)
     images = repository.images(summary)
     image_ids = [image_id for image_id, _, _ in images]
-    runs = [_chosen_run(run, None)] if run is not None else [_chosen_run(None, chosen) for chosen in models]
+    runs = [Run(run)] if run is not None else [shipped_model(chosen) for chosen in models]
     files = [(file, content) for _, file, content in images]
     for identity, predictions in predict_with(runs, files, ProgressFile(progress), name):
         repository.store_predictions(identity, image_ids, predictions.probabilities, predictions.features, replace)
@@ -209,16 +211,6 @@ def _with_interval(scores: dict[str, Any], *keys: str) -> str:
     for key in keys:
         value, bounds = value[key], bounds[key]
     return f"{value:.4f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
-
-
-def _chosen_run(run: Path | None, model: str | None) -> Run:
-    """The run that --run or --model names; exactly one of them."""
-    from ldlva.training.runs import Run
-    from ldlva.training.shipped import shipped_model
-
-    if (run is None) == (model is None):
-        raise LdlvaError("Name a trained model with either --run FOLDER or --model NAME.")
-    return Run(run) if run is not None else shipped_model(str(model))
 
 
 def initial_weights(name: str) -> str:
