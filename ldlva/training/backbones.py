@@ -53,12 +53,13 @@ def _resnet(architecture: Callable[..., models.ResNet]) -> Backbone:
     return Backbone(build, split)
 
 
-def _mobilenet_v2() -> Backbone:
+def _mobilenet_v2(width_mult: float = 1.0) -> Backbone:
     def build(channels: int, stem: Stem) -> tuple[nn.Module, int]:
-        network = models.mobilenet_v2(weights=None)
+        network = models.mobilenet_v2(weights=None, width_mult=width_mult)
         stride = 1 if stem == "small" else 2
         if channels != 3 or stem == "small":
-            network.features[0][0] = nn.Conv2d(channels, 32, kernel_size=3, stride=stride, padding=1, bias=False)
+            width = network.features[0][0].out_channels
+            network.features[0][0] = nn.Conv2d(channels, width, kernel_size=3, stride=stride, padding=1, bias=False)
             nn.init.kaiming_normal_(network.features[0][0].weight, mode="fan_out")
         width = network.last_channel
         network.classifier = nn.Identity()
@@ -74,6 +75,8 @@ def _mobilenet_v2() -> Backbone:
 
 BACKBONES: dict[str, Backbone] = {
     "mobilenet_v2": _mobilenet_v2(),
+    # Half of the channels: 1.4 MB in half precision, so that a model of every method fits into the repository.
+    "mobilenet_v2_050": _mobilenet_v2(width_mult=0.5),
     "resnet18": _resnet(models.resnet18),
     "resnet50": _resnet(models.resnet50),
     "resnet101": _resnet(models.resnet101),
