@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ldlva.comparison import Comparison, compare
+from ldlva.calibration import Temperature
+from ldlva.comparison import Comparison, Report, compare
+from ldlva.comparison_json import to_json
 from ldlva.distributions import FloatArray
 from ldlva.errors import NotYetError, SurveyError
 from ldlva.survey.records import ModelPredictions, StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A study's votes and the predictions that can be compared with them.
+
+    Attributes:
+        votes: tallied.
+        predictions: by model, in the image and label order of `votes`: `[N, C]`, NaN where there is none.
+        temperatures: of the models known to have theirs from other faces.
+        incomparable: models that predicted the study's faces but not its labels, and why they are left out.
+    """
+
+    votes: StudyVotes
+    predictions: dict[str, FloatArray]
+    temperatures: dict[str, Temperature]
+    incomparable: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -21,6 +42,7 @@ class StudyComparison:
     votes: StudyVotes
     predictions: dict[str, FloatArray]
     comparison: Comparison
+    incomparable: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """All that the Compare page shows: the report, and what people and models said about every face."""
@@ -41,36 +63,138 @@ class StudyComparison:
             }
             for position, row in enumerate(self.comparison.rows)
         ]
-        return {**self.comparison.to_json(), "faces": faces}
+        return {**to_json(self.comparison), "incomparable": self.incomparable, "faces": faces}
 
 
-def compare_study(repository: Repository, study: StudySummary) -> StudyComparison:
-    """Compare a study's votes with all predictions stored for it.
+def align_study(repository: Repository, study: StudySummary, models: Collection[str] | None = None) -> Alignment:
+    """A study's votes with the predictions of all its models, or of those named.
 
     Raises:
         NotYetError: no votes or no predictions yet; says which command helps.
-        SurveyError: no image has both.
+        SurveyError: a named model did not predict the study, or no model predicts its labels.
     """
     votes = repository.votes(study)
     if not votes.counts.any():
         raise NotYetError(f"“{study.title}” has no votes yet. Share its link: it ends in /vote?study={study.name}")
-    predictions = {
-        model.name: align(votes, model) for model in repository.predictions(study) if model.labels == votes.labels
-    }
-    if not predictions:
+    stored = repository.predictions(study)
+    if not stored:
         raise NotYetError(
             f"No model has predicted the faces of “{study.title}” yet. Train one, then run: "
             f"python -m ldlva predict --run runs/NAME --study {study.name}"
         )
+    if models is not None:
+        known = {model.name for model in stored}
+        if missing := sorted(set(models) - known):
+            raise SurveyError(
+                f"{', '.join(missing)} did not predict “{study.title}”. Models that did: {', '.join(sorted(known))}."
+            )
+        stored = [model for model in stored if model.name in models]
+    incomparable = {model.name: why for model in stored if (why := label_difference(model.labels, votes.labels))}
+    stored = [model for model in stored if model.name not in incomparable]
+    if not stored:
+        raise SurveyError(
+            f"No model predicts the labels that “{study.title}” asks for. "
+            + " ".join(f"{name}: {why}" for name, why in incomparable.items())
+            + " Import predictions for exactly these labels: python -m ldlva predictions import"
+        )
+    temperatures = {model.name: temperature(model.details, study.origin) for model in stored}
+    return Alignment(
+        votes=votes,
+        predictions={model.name: align(votes, model) for model in stored},
+        temperatures={name: value for name, value in temperatures.items() if value is not None},
+        incomparable=incomparable,
+    )
+
+
+def compare_study(
+    repository: Repository,
+    study: StudySummary,
+    models: Collection[str] | None = None,
+    seed: int = 0,
+    report: Report | None = None,
+) -> StudyComparison:
+    """Compare a study's votes with all predictions stored for it, or with those of the models named.
+
+    Raises:
+        NotYetError: no votes or no predictions yet; says which command helps.
+        SurveyError: an unknown model, no model with the study's labels, or no image with both.
+    """
+    aligned = align_study(repository, study, models)
+    return compare_aligned(aligned, study.title, seed, report)
+
+
+def compare_aligned(aligned: Alignment, title: str, seed: int = 0, report: Report | None = None) -> StudyComparison:
+    """The comparison of votes and predictions that are lined up already.
+
+    Raises:
+        SurveyError: no image has both, or a prediction is not a distribution.
+    """
+    votes = aligned.votes
     try:
-        return StudyComparison(votes, predictions, compare(votes.counts, predictions))
+        found = compare(votes.counts, aligned.predictions, seed, votes.labels, aligned.temperatures, report)
     except ValueError as error:
-        raise SurveyError(f"“{study.title}” cannot be compared: {error}.") from None
+        raise SurveyError(f"“{title}” cannot be compared: {error}.") from None
+    return StudyComparison(votes, aligned.predictions, found, aligned.incomparable)
+
+
+def dump_result(compared: StudyComparison) -> str:
+    """The report with the votes it rests on, for `load_result`."""
+    votes = {"counts": compared.votes.counts.tolist(), "none": compared.votes.none_counts.tolist()}
+    return json.dumps({"votes": votes, "comparison": compared.comparison.dump()})
+
+
+def load_result(content: str, aligned: Alignment) -> StudyComparison:
+    """What another process computed, with the votes as they were then.
+
+    Raises:
+        SurveyError: it is damaged, or of other images.
+    """
+    try:
+        stored = json.loads(content)
+        counts = np.array(stored["votes"]["counts"], dtype=np.int64)
+        none_counts = np.array(stored["votes"]["none"], dtype=np.int64)
+        comparison = Comparison.load(stored["comparison"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SurveyError(f"The stored comparison cannot be read: {error}") from None
+    if counts.shape != aligned.votes.counts.shape:
+        raise SurveyError("The stored comparison is of other images. Reload the page.")
+    votes = replace(aligned.votes, counts=counts, none_counts=none_counts)
+    return StudyComparison(votes, aligned.predictions, comparison, aligned.incomparable)
 
 
 def align(votes: StudyVotes, model: ModelPredictions) -> FloatArray:
-    """A model's probabilities in the image order of `votes`, NaN for images it did not predict."""
+    """A model's probabilities in the image and label order of `votes`, NaN for images it did not predict."""
     row = {image_id: index for index, image_id in enumerate(votes.image_ids)}
     aligned = np.full(votes.counts.shape, np.nan)
-    aligned[[row[image_id] for image_id in model.image_ids]] = model.probabilities
+    columns = [model.labels.index(label) for label in votes.labels]
+    aligned[[row[image_id] for image_id in model.image_ids]] = model.probabilities[:, columns]
     return aligned
+
+
+def label_difference(predicted: Collection[str], asked: Collection[str]) -> str:
+    """Why predictions for some labels cannot be compared with votes for others; empty if they can."""
+    more, fewer = sorted(set(predicted) - set(asked)), sorted(set(asked) - set(predicted))
+    parts = []
+    if more:
+        parts.append(f"it predicts {', '.join(more)}, which volunteers could not choose")
+    if fewer:
+        parts.append(f"it cannot predict {', '.join(fewer)}, which they could")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def temperature(details: Mapping[str, Any], origin: Mapping[str, Any]) -> Temperature | None:
+    """A model's own temperature if it is known to be fitted on other faces than the study's, else None.
+
+    Where both come from the same data set, they are other faces only if both name their part and the parts differ;
+    a study's votes are never taken for other faces, because the same picture may be in several studies.
+    """
+    stored = details.get("temperature")
+    if not isinstance(stored, Mapping) or not isinstance(fitted := stored.get("fitted_on"), Mapping):
+        return None
+    source, part = fitted.get("source"), fitted.get("split")
+    same = source == origin.get("source") and origin.get("role") is None
+    parts = {part, origin.get("split")}
+    if source == "study" or (same and (None in parts or len(parts) == 1)):
+        return None
+    what = f"{source} {part}, {fitted.get('n')} faces, {stored.get('reference', 'human votes')}"
+    return Temperature(float(stored["temperature"]), what)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ldlva.emotions import NONE_OF_THESE, emotion
 from ldlva.errors import SurveyError
+from ldlva.rater_quality import RaterVotes
 from ldlva.survey.assignment import presentation_order
 from ldlva.survey.database import Database
 from ldlva.survey.records import (
@@ -280,11 +281,43 @@ class Repository:
             none_counts=none_counts,
         )
 
+    def rater_votes(self, study: StudySummary, votes: StudyVotes) -> RaterVotes:
+        """Current votes of the study's web volunteers one by one, in the order they were cast.
+
+        Votes of imported raters are left out: they were dealt to raters at random.
+
+        Args:
+            study: the study.
+            votes: its tallied votes, which give rows and columns; "none of these" is the last column.
+        """
+        row = {image_id: index for index, image_id in enumerate(votes.image_ids)}
+        column = {label: index for index, label in enumerate((*votes.labels, NONE_OF_THESE))}
+        query = (
+            select(Vote.volunteer_id, Vote.image_id, Vote.choice, Vote.response_ms)
+            .join(Volunteer, Volunteer.id == Vote.volunteer_id)
+            .where(Vote.study_id == study.id, _CURRENT, Volunteer.source == WEB_VOLUNTEER)
+            .order_by(Vote.id)
+        )
+        with self._database.read() as session:
+            found = session.execute(query).all()
+        ids, raters = np.unique(np.array([vote.volunteer_id for vote in found], dtype=np.int64), return_inverse=True)
+        return RaterVotes(
+            rater_ids=tuple(ids.tolist()),
+            raters=raters,
+            images=np.array([row[vote.image_id] for vote in found], dtype=np.int64),
+            choices=np.array([column[vote.choice] for vote in found], dtype=np.int64),
+            response_ms=np.array([vote.response_ms for vote in found], dtype=np.float64),
+        )
+
     def version(self, study: StudySummary) -> tuple[int, ...]:
-        """Changes whenever a vote, an undo or a prediction of the study does; the key of every cached result."""
+        """Changes whenever a vote, an undo or a prediction of the study does; the key of every cached result.
+
+        The number of current votes and the newest of them, the number of predictions and the newest of them. A vote
+        that goes never comes back and numbers only grow, so equal pairs mean equal votes.
+        """
         with self._database.read() as session:
             votes = session.execute(
-                select(func.count(), func.max(Vote.id), func.count(Vote.superseded_at)).where(Vote.study_id == study.id)
+                select(func.count(), func.max(Vote.id)).where(Vote.study_id == study.id, _CURRENT)
             ).one()
             predictions = session.execute(
                 select(func.count(), func.max(Prediction.id))
@@ -389,6 +422,18 @@ class Repository:
                     for image_id, distribution, vector in zip(image_ids, probabilities, features, strict=True)
                 ],
             )
+
+    def model_method(self, name: str) -> str | None:
+        """The method of a model with stored predictions; None if there is no model of that name."""
+        with self._database.read() as session:
+            return session.scalar(select(Model.method).where(Model.name == name))
+
+    def drop_predictions(self, name: str, study: StudySummary) -> None:
+        """Delete what a model predicted for a study."""
+        images = select(Image.id).where(Image.study_id == study.id)
+        with self._database.write() as session:
+            model_id = session.scalar(select(Model.id).where(Model.name == name))
+            session.execute(delete(Prediction).where(Prediction.model_id == model_id, Prediction.image_id.in_(images)))
 
     def predictions(self, study: StudySummary) -> list[ModelPredictions]:
         """Stored predictions for a study's images, one entry a model, by name."""
