@@ -61,8 +61,8 @@ class Rater:
     """One rater; None where it cannot be said. `flags` are the signs found, in words.
 
     `agrees_with_others` is the mean share of the other raters of a face who gave the rater's answer;
-    `beyond_chance` the same as (agreement - chance) / (1 - chance), chance being what the rater's answers, dealt to those faces at random,
-    would reach. `expected_accuracy` is Dawid-Skene's.
+    `beyond_chance` the same as (agreement - chance) / (1 - chance), chance being what the rater's
+    answers, dealt to those faces at random, would reach. `expected_accuracy` is Dawid-Skene's.
     """
 
     id: int

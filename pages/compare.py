@@ -3,7 +3,6 @@
 import streamlit as st
 
 from ldlva import figures
-from ldlva.distributions import human_distribution
 from ldlva.measures import GRID, HEADLINE
 from ldlva.ui import compare, compare_tools, components, session
 
@@ -51,15 +50,7 @@ with session.page("Compare", layout="wide"):
     )
     for position in session.paged(compare.ORDERS[order](report), size=6):
         row = int(report.rows[position])
-        picture, bars = st.columns([1, 4], vertical_alignment="center")
+        picture, bars = st.columns([1, 5], vertical_alignment="center")
         picture.html(compare.face(compared.votes, row))
-        people = {f"People ({compared.votes.counts[row].sum()})": human_distribution(compared.votes.counts[[row]])[0]}
-        models = {model.name: compared.predictions[model.name][row] for model in report.models}
-        bars.plotly_chart(
-            figures.distribution_panels(compared.votes.labels, people | models),
-            config={"displayModeBar": False},
-            theme=None,
-            key=f"face-{row}",
-            alt=f"Votes and predictions for {compared.votes.image_names[row]}",
-        )
+        bars.html(compare.panels(compared, row))
         bars.caption(components.plain(compare.divergences(report, position)))

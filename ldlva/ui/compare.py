@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from ldlva.comparison import REPLICATES, Comparison
+from ldlva.distributions import human_distribution
 from ldlva.figures import MODEL_COLOURS
 from ldlva.measures import HEADLINE
 from ldlva.permutation import FLIPS
@@ -60,7 +61,8 @@ def scope(report: Comparison) -> str:
         for one in report.coverage
         if one.costs
     )
-    return f"{_faces(len(report.rows))} with {each} each; a smaller divergence is closer to people.{left_out}{narrowed}{ties}"
+    start = f"{_faces(len(report.rows))} with {each} each; a smaller divergence is closer to people."
+    return f"{start}{left_out}{narrowed}{ties}"
 
 
 def _faces(count: int) -> str:
@@ -121,6 +123,16 @@ def face(votes: StudyVotes, row: int) -> str:
     return (
         f'<img class="panel-face" src="{components.data_url(content, media_type)}" alt="{name}">'
         f'<div class="muted">{name}</div>'
+    )
+
+
+def panels(compared: StudyComparison, row: int) -> str:
+    """What people and every model said about one face."""
+    labels, counts = compared.votes.labels, compared.votes.counts[[row]]
+    people = {f"People ({counts.sum()} votes)": human_distribution(counts)[0]}
+    models = {model.name: compared.predictions[model.name][row] for model in compared.comparison.models}
+    return components.distribution_bars(
+        {name: dict(zip(labels, shares.tolist(), strict=True)) for name, shares in (people | models).items()}
     )
 
 

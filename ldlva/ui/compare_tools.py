@@ -29,8 +29,8 @@ def draw_import(study: StudySummary) -> None:
     """Predictions of a model from outside, by upload."""
     with st.expander("Add the predictions of another model"):
         st.html(
-            '<p class="muted">A CSV or Parquet file with a column <code>image</code> (the faces’ file names) and a column '
-            f"of probabilities for each of {components.names(study.labels)}.</p>"
+            '<p class="muted">A CSV or Parquet file with a column <code>image</code> (the faces’ file names) and a '
+            f"column of probabilities for each of {components.names(study.labels)}.</p>"
         )
         with st.form("import-predictions", border=False):
             name = st.text_input("Name of the model", key="import-name")

@@ -194,6 +194,20 @@ def verdict(sentences: Sequence[str]) -> str:
     return '<div class="verdict">' + "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences) + "</div>"
 
 
+def distribution_bars(panels: Mapping[str, Mapping[str, float]]) -> str:
+    """One face: bars per label in a panel per source, which wrap on a phone. Source to label to share."""
+    shown = ""
+    for source, shares in panels.items():
+        bars = "".join(
+            f'<span class="label">{escape(emotion(label).title)}</span><span class="track"><i style="width:'
+            f'{100 * share:.1f}%;background:{emotion(label).colour}"></i></span>'
+            f'<span class="share">{f"{share:.0%}" if share >= 0.005 else ""}</span>'
+            for label, share in shares.items()
+        )
+        shown += f'<div class="panel"><b title="{escape(source)}">{escape(source)}</b><div>{bars}</div></div>'
+    return f'<div class="panels">{shown}</div>'
+
+
 def names(words: Sequence[str]) -> str:
     """Column names in a sentence."""
     shown = [f"<code>{escape(word)}</code>" for word in words]
