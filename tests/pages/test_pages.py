@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatabaseError
+from ldlva.jobs import jobs
 from ldlva.settings import settings
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository
@@ -42,6 +43,16 @@ def open_page(name: str, **query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def computed(app: AppTest) -> AppTest:
+    """The page once the process beside it has computed what it shows; a browser asks every half second."""
+    for _ in range(300):
+        if 'role="progressbar"' not in html(app):
+            return app
+        time.sleep(0.1)
+        app.run()
+    raise AssertionError("the page never finished")
 
 
 def message(element: Any) -> str:
@@ -144,15 +155,106 @@ def test_a_large_study_is_shown_page_by_page(sqlite_repository: Repository) -> N
 
 def test_compare_ranks_models_with_the_constant_beside_the_number(sqlite_repository: Repository) -> None:
     voted_study(sqlite_repository)
-    app = open_page("compare", study="demo")
+    app = computed(open_page("compare", study="demo"))
     shown = html(app)
     assert titles(app) == ["Models against people"]
     assert "sharp is closer to people than flat" in shown
     assert "ε = 1e-3" in shown
     assert "split-half people" in shown
-    assert len(app.get("plotly_chart")) == 1 + 6
+    assert shown.count('class="panels"') == 6
+    assert "Worth raters" in shown
+    assert "Earth mover’s" in shown
     app.segmented_control(key="epsilon").set_value("1e-7").run()
     assert not app.exception
+
+
+def models_picker(app: AppTest) -> Any:
+    [picker] = [group for group in app.button_group if str(group.key).startswith("models-")]
+    return picker
+
+
+def test_compare_lets_the_researcher_choose_models_and_computes_each_choice_once(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = computed(open_page("compare", study="demo"))
+    models_picker(app).set_value(["flat"])
+    app = computed(app.run())
+    assert "sharp" not in html(app).replace("is left out", "")
+    assert len(jobs("comparison")) == 2
+    models_picker(app).set_value(["flat", "sharp"])
+    computed(app.run())
+    assert len(jobs("comparison")) == 2
+
+
+def test_a_comparison_that_fails_says_why_and_can_be_tried_again(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    ids = sqlite_repository.votes(sqlite_repository.study("demo")).image_ids
+    broken = NewModel("broken", "ce", "resnet18", EMOTION_NAMES, "b" * 64, {})
+    sqlite_repository.store_predictions(broken, ids, np.full((8, 7), 0.5), np.zeros((8, 4)))
+    app = computed(open_page("compare", study="demo"))
+    assert "broken row 0 sums to 3.5, not 1" in alert(app)
+    [again] = [button for button in app.button if button.label == "Try again"]
+    assert "broken row 0" in alert(computed(again.click().run()))
+    assert len(jobs("comparison")) == 1
+
+
+def test_compare_explains_models_with_other_labels(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    ids = sqlite_repository.votes(sqlite_repository.study("demo")).image_ids
+    model = NewModel("eight", "ce", "resnet18", (*EMOTION_NAMES, "contempt"), "x" * 64, {})
+    sqlite_repository.store_predictions(model, ids, np.full((8, 8), 1 / 8), np.zeros((8, 4)))
+    shown = html(computed(open_page("compare", study="demo")))
+    assert "eight</b> is left out: it predicts contempt, which volunteers could not choose." in shown
+
+
+def test_predictions_of_an_outside_model_are_added_on_the_page(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = computed(open_page("compare", study="demo"))
+    header = "image," + ",".join(EMOTION_NAMES)
+    rows = [f"face{i:02d}.png,0.4,0.1,0.1,0.1,0.1,0.1,0.1" for i in range(8)]
+    app.text_input(key="import-name").set_value("outside")
+    app.file_uploader(key="import-file").set_value(("p.csv", "\n".join([header, *rows[:7]]).encode(), "text/csv"))
+    app.button(key="import-send").click().run()
+    assert "1 of the study's 8 images are missing: face07.png" in alert(app)
+    app.file_uploader(key="import-file").set_value(("p.csv", "\n".join([header, *rows]).encode(), "text/csv"))
+    app.button(key="import-send").click().run()
+    assert "Added outside for 8 faces." in html(app)
+    app = computed(app.button(key="import-compare").click().run())
+    assert "<b>outside</b>" in html(app)
+
+
+def test_a_server_for_strangers_offers_no_import_and_no_report(
+    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voted_study(sqlite_repository)
+    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
+    settings.cache_clear()
+    app = computed(open_page("compare", study="demo"))
+    assert not app.file_uploader
+    assert "make-report" not in [button.key for button in app.button]
+
+
+def test_results_say_that_dealt_votes_have_no_raters(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = open_page("results", study="demo")
+    assert "were dealt to raters at random" in html(app)
+    assert app.toggle(key="raters").disabled
+
+
+def test_results_show_every_volunteer_and_agreement_without_the_flagged(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(12))
+    for rater in range(4):
+        token = sqlite_repository.enrol("demo").token
+        current = sqlite_repository.ballot(token)
+        while current.image_id is not None:
+            choice = "fear" if rater == 3 else EMOTION_NAMES[current.image_id % 3]
+            current = sqlite_repository.vote(token, current.image_id, choice, 2000)
+    app = open_page("results", study="demo")
+    assert "Fleiss’ κ" in html(app)
+    app.toggle(key="raters").set_value(True)
+    shown = html(computed(app.run()))
+    assert "4 volunteers voted, 1 with a sign of not having looked." in shown
+    assert "the same answer in 100% of votes" in shown
+    assert "Without flagged volunteers" in shown
 
 
 def test_compare_without_predictions_gives_the_command(sqlite_repository: Repository) -> None:
