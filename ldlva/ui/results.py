@@ -45,7 +45,7 @@ def draw_agreement(study: StudySummary) -> None:
     found = rater_results(study)
     st.html(agreement_table(agreement_columns(found)))
     if found.alpha_over_raters is not None:
-        st.html(f'<p class="muted">α with an interval over raters instead: {_interval(found.alpha_over_raters)}</p>')
+        st.html(f'<p class="muted">α with an interval over raters instead: {_in_line(found.alpha_over_raters)}</p>')
     if found.remark:
         st.html(f'<p class="muted">{escape(found.remark)}</p>')
     if found.quality is not None:
@@ -57,7 +57,8 @@ def agreement_columns(found: StudyAgreement) -> dict[str, Agreement]:
     """All votes, and, where raters are known and some are flagged, the volunteers' with and without those."""
     columns = {"All votes": found.overall}
     if found.quality is not None and found.quality.flagged:
-        columns["Volunteers’ votes"] = found.quality.everyone
+        if found.remark:
+            columns["Volunteers’ votes"] = found.quality.everyone
         columns["Without flagged volunteers"] = found.quality.without_flagged
     return columns
 
@@ -118,6 +119,10 @@ def _interval(value: Estimate | None) -> str:
         return "–"
     known = not np.isnan(value.low)
     return f"{value.mean:.3f}" + (f"<span class='interval'>{value.low:.3f} to {value.high:.3f}</span>" if known else "")
+
+
+def _in_line(value: Estimate) -> str:
+    return f"{value.mean:.3f} ({value.low:.3f} to {value.high:.3f})"
 
 
 def _number(value: float | None, form: str = ".3f") -> str:
