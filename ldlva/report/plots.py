@@ -97,10 +97,13 @@ def epsilon_grid(comparison: Comparison) -> Figure:
     for model in comparison.models:
         means = [model.estimates[key].mean for key in GRID]
         axes.plot(GRID, means, "o-", color=_colour(comparison, model.name), label=model.name, markersize=3, linewidth=1)
-    for floor in comparison.floors:
+    last = GRID[-1]
+    highest, lowest_label = axes.get_ylim()[1], np.inf
+    for floor in sorted(comparison.floors, key=lambda floor: -floor.values[last]):
         axes.plot(GRID, [floor.values[key] for key in GRID], "--", color=MUTED, linewidth=0.8)
-        axes.annotate(floor.name, (len(GRID) - 1, floor.values[GRID[-1]]), color=MUTED, fontsize=6, xytext=(3, 0),
-                      textcoords="offset points", va="center")  # fmt: skip
+        # Names of rows that end at nearly the same height go below each other.
+        lowest_label = min(floor.values[last], lowest_label - 0.05 * highest)
+        axes.annotate(floor.name, (len(GRID) - 0.95, lowest_label), color=MUTED, fontsize=6, va="center")
     axes.set_xlabel("Clipping constant ε")
     axes.set_ylabel("Mean Jeffreys divergence")
     axes.set_ylim(bottom=0)

@@ -59,7 +59,7 @@ def _backbones(comparison: Comparison, facts: Mapping[str, ModelFacts], study: s
     columns += ["with", "accuracy_with", "low_with", "high_with", "gain"]
     return PaperTable(
         "table1_accuracy",
-        f"Accuracy (\\%) against the human majority on {len(comparison.rows)} faces of {latex(study)}, without and "
+        f"Accuracy (\\%) against the human majority on {len(comparison.rows)} faces of ``{latex(study)}'', without and "
         "with LDLVA. Layout of Table 1 of Le et al. (2023).",
         columns,
         raw,
@@ -97,7 +97,7 @@ def _jeffreys(comparison: Comparison, facts: Mapping[str, ModelFacts], study: st
     return PaperTable(
         "table2_jeffreys",
         f"Mean Jeffreys divergence between human and predicted distributions of {len(comparison.rows)} faces of "
-        f"{latex(study)}, both clipped at $\\varepsilon$ and renormalised, with 95\\% intervals; "
+        f"``{latex(study)}'', both clipped at $\\varepsilon$ and renormalised, with 95\\% intervals; "
         f"headline $\\varepsilon$ = {HEADLINE}. Layout of Table 2 of the supplement of Le et al. (2023). "
         "$^{*}$ Temperature fitted on the votes of the other half of these faces.",
         columns,
@@ -128,7 +128,7 @@ def _measures(comparison: Comparison, study: str) -> PaperTable:
         printed.append([f"\\emph{{{latex(floor.name)}}}", *shown])
     return PaperTable(
         "measures",
-        f"Further measures on {len(comparison.rows)} faces of {latex(study)}; cosine, intersection and entropy "
+        f"Further measures on {len(comparison.rows)} faces of ``{latex(study)}''; cosine, intersection and entropy "
         "correlation: larger is closer to people.",
         columns,
         raw,
@@ -155,7 +155,7 @@ def _differences(comparison: Comparison, study: str) -> PaperTable:
     return PaperTable(
         "differences",
         f"Differences of mean Jeffreys divergence (farther minus closer) on {len(comparison.rows)} faces of "
-        f"{latex(study)} with 95\\% intervals; $p$: the largest over $\\varepsilon$ of the paired sign-flip "
+        f"``{latex(study)}'' with 95\\% intervals; $p$: the largest over $\\varepsilon$ of the paired sign-flip "
         "test, Holm's "
         "correction for all pairs.",
         columns,
