@@ -17,6 +17,7 @@ from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
+from ldlva.training.distributed import ALONE, Group
 from ldlva.training.evaluation import fit_run_temperature
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
@@ -34,7 +35,7 @@ NOISE_STREAM = 1
 """Keeps the draw of noisy labels apart from the other uses of the seed."""
 
 
-def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load_dataset) -> None:
+def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load_dataset, group: Group = ALONE) -> None:
     """Run the configuration to its end in the run folder; continues what is there.
 
     Args:
@@ -42,26 +43,27 @@ def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load
         run: where.
         progress: told after every step.
         load: finds the data set that the configuration names.
+        group: the processes that train together; all call this, with a `FollowedRun` in all but the main one.
 
     Raises:
         LdlvaError: the data, the settings or the folder do not allow it.
     """
     dataset = load(config.data, "train", config.filter, config.image_size)
-    if run.exists():
+    if group.agreed(run.exists()):
         _check_same_data(run, dataset)
     else:
-        run.create(config, run_record(config, dataset))
+        run.create(config, run_record(config, dataset, group))
     training_set = training_part(dataset, config)
     valid = _valid_part(config, load)
     valid_set = None if valid is None else TrainingSet.from_dataset(valid, valid.images)
     if METHODS[config.method].needs_valence_arousal:
-        training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress)
-    fit(build_method(config, training_set), training_set, valid_set, config, run, progress)
-    if valid is not None and valid.has_reference:
+        training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress, group)
+    fit(build_method(config, training_set), training_set, valid_set, config, run, progress, group=group)
+    if valid is not None and valid.has_reference and group.is_main:
         fit_run_temperature(run, valid)
 
 
-def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
+def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) -> dict[str, Any]:
     """What a reader of the run needs besides its configuration."""
     compute = Compute.from_config(config)
     source = None
@@ -85,6 +87,7 @@ def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
             "device": compute.device.type,
             "precision": "bfloat16" if compute.bfloat16 else "float32",
             "threads": torch.get_num_threads(),
+            "processes": group.size,
         },
     }
 
@@ -138,15 +141,22 @@ def _valid_part(config: TrainConfig, load: Loader) -> FaceDataset | None:
 
 
 def _with_valence_arousal(
-    config: TrainConfig, train: TrainingSet, own: FloatArray | None, run: Run, progress: Progress
+    config: TrainConfig,
+    train: TrainingSet,
+    own: FloatArray | None,
+    run: Run,
+    progress: Progress,
+    group: Group,
 ) -> TrainingSet:
     path = run.folder / "valence_arousal.csv"
-    if not path.is_file():
+    if not group.agreed(path.is_file()):
         if config.valence_arousal is not None:
             coordinates = read_valence_arousal(Path(config.valence_arousal), train.names)
         elif own is not None:
             coordinates = own
         else:
-            coordinates = out_of_fold_valence_arousal(config, train, run, progress)
-        write_valence_arousal(path, train.names, coordinates)
+            coordinates = out_of_fold_valence_arousal(config, train, run, progress, group)
+        if group.is_main:
+            write_valence_arousal(path, train.names, coordinates)
+        group.wait()
     return replace(train, valence_arousal=read_valence_arousal(path, train.names))

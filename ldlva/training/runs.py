@@ -155,6 +155,25 @@ class Run:
             raise TrainingError(f"{path} is damaged: {error}") from None
 
 
+class FollowedRun(Run):
+    """A run that another process of the same training writes; this one reads it."""
+
+    def create(self, config: TrainConfig, record: dict[str, Any]) -> None:
+        pass
+
+    def write_temperature(self, content: dict[str, Any]) -> None:
+        pass
+
+    def write_metrics(self, metrics: list[dict[str, Any]]) -> None:
+        pass
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        pass
+
+    def save_weights(self, weights: dict[str, Tensor]) -> None:
+        pass
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically."""
     with atomic_file(path) as file:

@@ -18,6 +18,7 @@ from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import valence_arousal_coordinates
 from ldlva.errors import TrainingError
 from ldlva.training.config import TrainConfig
+from ldlva.training.distributed import ALONE, Group
 from ldlva.training.methods import TrainingSet
 from ldlva.training.runs import Run, atomic_file
 from ldlva.training.trainer import Compute, Progress, build_method, fit, posteriors
@@ -61,7 +62,9 @@ def write_valence_arousal(path: Path, names: tuple[str, ...], coordinates: Float
         file.write(text.getvalue().encode())
 
 
-def out_of_fold_valence_arousal(config: TrainConfig, train: TrainingSet, run: Run, progress: Progress) -> FloatArray:
+def out_of_fold_valence_arousal(
+    config: TrainConfig, train: TrainingSet, run: Run, progress: Progress, group: Group = ALONE
+) -> FloatArray:
     """Pseudo coordinates `[N, 2]` from `config.teacher_folds` cross-entropy teachers, each blind to its own fold.
 
     The teachers are runs under `teacher/` in the run folder, so a killed run resumes inside them.
@@ -69,15 +72,16 @@ def out_of_fold_valence_arousal(config: TrainConfig, train: TrainingSet, run: Ru
     teacher = config.model_copy(update={"method": "ce", "options": {}, "epochs": config.teacher_epochs})
     coordinates = np.zeros((len(train), 2))
     for fold, held_out in enumerate(stratified_folds(train.labels, config.teacher_folds, config.seed)):
-        fold_run = Run(run.folder / "teacher" / f"fold{fold}")
+        fold_run = type(run)(run.folder / "teacher" / f"fold{fold}")
         rest = train.subset(np.setdiff1d(np.arange(len(train)), held_out))
         if not fold_run.exists():
             fold_run.create(teacher, {"role": f"teacher blind to fold {fold} of {config.teacher_folds}"})
         method = build_method(teacher, rest)
-        if fold_run.is_finished():
+        if group.agreed(fold_run.is_finished()):
             method.network.load_state_dict(fold_run.load_weights())
         else:
-            fit(method, rest, None, teacher, fold_run, progress, stage=f"teacher {fold + 1}/{config.teacher_folds}")
+            stage = f"teacher {fold + 1}/{config.teacher_folds}"
+            fit(method, rest, None, teacher, fold_run, progress, stage, group)
         probabilities = posteriors(method.network, train.subset(held_out).images, Compute.from_config(config))
         coordinates[held_out] = probabilities @ valence_arousal_coordinates()
     return coordinates

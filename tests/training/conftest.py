@@ -13,7 +13,7 @@ def silent(stage: str, epoch: int, epochs: int, step: int, steps: int, metrics: 
     """A progress listener that ignores everything."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_set() -> Callable[..., TrainingSet]:
     """Make a learnable set: every class is a bright patch at its own place in noise."""
 

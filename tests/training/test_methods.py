@@ -198,3 +198,22 @@ def test_every_backbone_gives_logits_and_features(name: str, channels: int, stem
     trunk, last_stage = network.split()
     with torch.inference_mode():
         torch.testing.assert_close(last_stage(trunk(torch.zeros(2, channels, 48, 48))), features)
+
+
+@pytest.mark.parametrize("name", ["ce", "dmue"])
+def test_a_compiled_network_has_the_same_loss(name: str, tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    config = resolve_config(
+        data="x:y", method=name, backbone="mobilenet_v2_050", image_size=32, batch_size=14, threads=1
+    )
+    losses = []
+    for compiled in (False, True):
+        method = build_method(config, train).train()
+        if compiled:
+            method.compile_network(backend="aot_eager")  # traced as ever, but without minutes of code generation
+        torch.manual_seed(0)
+        batch = next(iter(batches(train, config, torch.device("cpu"))))
+        losses.append(training_step(method, batch, build_optimizer(method, config), CPU))
+        names = set(method.inference_network().state_dict())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert names == set(build_method(config, train).inference_network().state_dict())

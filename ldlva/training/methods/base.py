@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +15,7 @@ from ldlva.datasets.images import ImageArray
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.training.backbones import FaceNetwork
+from ldlva.training.distributed import Group, share_forward
 
 Sampling = Literal["uniform", "balanced"]
 """How an epoch draws its batches: every image once, or every class equally often."""
@@ -131,6 +132,19 @@ class Method(nn.Module):
     def inference_network(self) -> FaceNetwork:
         """The network that predicts; its weights are what a finished run keeps."""
         return self.network
+
+    def share(self, group: Group) -> list[nn.Module]:
+        """Share the network's work out over the processes of `group`, once, before training.
+
+        Returns:
+            The modules whose gradients are then to be added up over the processes.
+        """
+        share_forward(self.network, group)
+        return [self.network]
+
+    def compile_network(self, **settings: Any) -> None:
+        """Have `torch.compile` make faster code for what costs most; `settings` are its own."""
+        self.network.backbone.compile(**settings)
 
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of every epoch, counted from 0."""
