@@ -152,7 +152,7 @@ def test_texts_fall_back_on_the_first_language() -> None:
         (SHORT + '[response]\nnone_option = "yes"\n', r"response\.none_option is 'yes'; allowed is true or false"),
         (
             SHORT + "[presentation]\nexposure_ms = 3\nfoo = 1\n",
-            r"exposure_ms is 3.*16; presentation\.foo is no setting",
+            r"exposure_ms is 3.*16; presentation\.foo is no",
         ),
         ('languages = ["xx"]\n' + SHORT, r"no translation for 'xx'; allowed are en, "),
         ('languages = ["en", "de"]\n' + SHORT, r"title needs a text in de"),
@@ -187,7 +187,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 def test_a_protocol_cannot_be_changed() -> None:
     protocol: Protocol = parse_toml(SHORT)
     with pytest.raises(ValidationError, match="frozen"):
-        protocol.retention_days = 3  # type: ignore[misc]
+        protocol.retention_days = 3
 
 
 def test_languages_are_the_translation_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

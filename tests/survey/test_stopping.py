@@ -21,9 +21,7 @@ def test_quota_and_no_rule() -> None:
 
 
 @given(st.integers(0, 200), st.data())
-def test_a_precise_face_is_done_exactly_when_its_interval_is_narrow_or_votes_run_out(
-    votes: int, data: st.DataObject
-) -> None:
+def test_a_precise_face_is_done_when_its_interval_is_narrow_or_votes_run_out(votes: int, data: st.DataObject) -> None:
     top = data.draw(st.integers(0, votes))
     needed = votes_needed(PRECISE, top, votes)
     assert needed is not None
