@@ -5,8 +5,9 @@ It leaves every ranking of emotions as it is, so it tells a model that is wrong 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.divergences import soft_cross_entropy
@@ -16,6 +17,19 @@ RANGE = (0.05, 20.0)
 
 _SMALLEST = 1e-30
 """Keeps the logarithm of a probability that underflowed finite."""
+
+
+FEWEST_FACES = 20
+"""With fewer, half of them are too few to fit a temperature on."""
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """A temperature and what it was fitted on; `cross_fitted` if on the other half of the very faces it is used on."""
+
+    value: float
+    fitted_on: str
+    cross_fitted: bool = False
 
 
 def with_temperature(probabilities: FloatArray, temperature: float) -> FloatArray:
@@ -36,6 +50,8 @@ def fit_temperature(probabilities: FloatArray, reference: FloatArray) -> float:
 
     Soft cross-entropy is linear in the reference, so the noise of few raters does not bias it, and convex in 1/T.
     """
+    from scipy.optimize import minimize_scalar  # slow to import, and the web process only reads temperatures
+
     result = minimize_scalar(
         lambda log_temperature: soft_cross_entropy(
             reference, with_temperature(probabilities, float(np.exp(log_temperature)))
@@ -67,3 +83,25 @@ def cross_fitted(probabilities: FloatArray, reference: FloatArray, seed: int = 0
         temperatures.append(fit_temperature(probabilities[fitted], reference[fitted]))
         calibrated[applied] = with_temperature(probabilities[applied], temperatures[-1])
     return calibrated, float(np.mean(temperatures))
+
+
+def calibrate(
+    probabilities: FloatArray, reference: FloatArray, own: Temperature | None, seed: int = 0
+) -> tuple[FloatArray, Temperature] | None:
+    """Predictions `[N, C]` after a temperature that never saw the faces it is applied to.
+
+    Args:
+        probabilities: raw predictions.
+        reference: what people said, `[N, C]`.
+        own: the model's temperature, if it is known to come from other faces; None: cross-fit.
+        seed: of the halves.
+
+    Returns:
+        The calibrated predictions and their temperature; None where one must be fitted on too few faces.
+    """
+    if own is not None:
+        return with_temperature(probabilities, own.value), own
+    if len(probabilities) < FEWEST_FACES:
+        return None
+    calibrated, temperature = cross_fitted(probabilities, reference, seed)
+    return calibrated, Temperature(temperature, "the votes of the other half of these faces", cross_fitted=True)

@@ -2,277 +2,273 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
-from ldlva.distributions import (
-    EPSILON_GRID,
-    HEADLINE_EPSILON,
-    FloatArray,
-    IntArray,
-    check_distributions,
-    epsilon_name,
-    human_distribution,
-)
-from ldlva.divergences import jeffreys_divergence, jensen_shannon_divergence, soft_cross_entropy
-from ldlva.inference import (
-    CONFIDENCE,
-    Estimate,
-    Statistic,
-    estimate,
-    paired_bootstrap,
-    perfect_model,
-    split_half_humans,
-)
+from ldlva.ambiguity import entropy_correlations
+from ldlva.calibration import Temperature, calibrate
+from ldlva.differences import TESTED, Difference, differences
+from ldlva.distributions import FloatArray, IntArray, check_distributions
+from ldlva.emotions import EMOTION_NAMES, valence_arousal_coordinates
+from ldlva.floors import Floor, Halves, floors, split_halves
+from ldlva.inference import Estimate, RaterPool, estimate, replicated
+from ldlva.measures import ACCURACY, ENTROPY_CORRELATION, HEADLINE, Measure, measures
+from ldlva.rater_equivalence import RaterEquivalence, rater_equivalence
+from ldlva.verdict import verdict
 
 REPLICATES = 2000
-FEWEST_IMAGES = 5
-"""With fewer, a bootstrap over images has too little to resample: nothing is ranked."""
-FLOOR_REPLICATES = 200
-SCORE_REPLICATES = 500
-"""For a single model on a whole data set: thousands of faces, where 500 give the bounds to two digits."""
+CORRELATION_REPLICATES = 500
 
-STATISTICS: dict[str, Statistic] = {
-    **{epsilon_name(e): partial(jeffreys_divergence, epsilon=e) for e in EPSILON_GRID},
-    "soft_cross_entropy": soft_cross_entropy,
-    "js": jensen_shannon_divergence,
-}
-"""Everything reported per predictor; the Jeffreys divergences under the name of their clipping constant."""
+_Column = Annotated[
+    FloatArray, PlainValidator(lambda v: np.asarray(v, np.float64)), PlainSerializer(lambda a: a.tolist())
+]
+_Rows = Annotated[IntArray, PlainValidator(lambda v: np.asarray(v, np.int64)), PlainSerializer(lambda a: a.tolist())]
 
-COMPANIONS = ("soft_cross_entropy", "js")
+Report = Callable[[int, int], None]
+"""Called with how many of how many steps are done."""
 
-HEADLINE = epsilon_name(HEADLINE_EPSILON)
-GRID = tuple(epsilon_name(e) for e in EPSILON_GRID)
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over faces by measure, and the headline Jeffreys divergence per face `[N]`.
+
+    `estimates` has the keys of `measures`, and `ENTROPY_CORRELATION` where it is defined. `against_half` is the mean
+    headline divergence from a random half of each face's raters: what the split-half row compares with.
+    """
+
+    estimates: dict[str, Estimate]
+    per_image: _Column
+    equivalence: RaterEquivalence | None
+    against_half: float | None
 
 
 @dataclass(frozen=True)
 class ModelScore:
-    """One model's means over images (`STATISTICS` keys) and its headline Jeffreys divergence per image `[N]`."""
+    """One model, raw and, where a temperature could be had, calibrated.
+
+    `clear_accuracy` is the accuracy on the faces with one most-voted label; None if there is no such face.
+    """
 
     name: str
-    estimates: dict[str, Estimate]
-    accuracy: float
-    per_image: FloatArray
+    raw: Scores
+    calibrated: Scores | None
+    temperature: Temperature | None
+    clear_accuracy: float | None
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        return self.raw.estimates
+
+    @property
+    def per_image(self) -> FloatArray:
+        return self.raw.per_image
+
+    @property
+    def accuracy(self) -> float:
+        """Share of faces whose most probable label has the most votes; any label tied for most counts."""
+        return self.raw.estimates[ACCURACY].mean
+
+    def scores(self, calibrated: bool) -> Scores | None:
+        """Raw, or after temperature."""
+        return self.calibrated if calibrated else self.raw
 
 
 @dataclass(frozen=True)
-class Floor:
-    """A reference row: what chance, the class frequencies, other people or a perfect model would score."""
+class Coverage:
+    """How many of the faces with votes a model predicted, and how many more could be compared without it."""
 
     name: str
-    meaning: str
-    values: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Model `closer` against model `farther` on `images` faces: farther minus closer, per clipping constant."""
-
-    closer: str
-    farther: str
-    images: int
-    estimates: dict[str, Estimate]
-
-    @property
-    def same_order_everywhere(self) -> bool:
-        return all(value.mean > 0 for value in self.estimates.values())
-
-    @property
-    def robust(self) -> bool:
-        """The order holds, with an interval that excludes zero, at every clipping constant, on enough images."""
-        return self.images >= FEWEST_IMAGES and all(value.low > 0 for value in self.estimates.values())
+    predicted: int
+    costs: int
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models sorted from closest to people to farthest at the headline constant."""
+    """Models sorted from closest to people to farthest, by their raw predictions at the headline constant."""
 
-    rows: IntArray
+    rows: _Rows
     votes_per_image: tuple[int, int]
+    tied_faces: int
     models: tuple[ModelScore, ...]
     floors: tuple[Floor, ...]
     differences: tuple[Difference, ...]
+    calibrated_differences: tuple[Difference, ...]
     left_out: dict[str, int]
+    coverage: tuple[Coverage, ...]
+    seed: int
 
     def verdict(self) -> list[str]:
-        """The ranking in words, one sentence for the closest model against each other one."""
-        return [_sentence(difference) for difference in self.differences]
+        """The ranking in words, raw and after temperature."""
+        return verdict(self.differences, self.calibrated_differences)
 
-    def to_json(self) -> dict[str, Any]:
-        """The means, intervals and verdict as plain data."""
-        return {
-            "headline_epsilon": HEADLINE,
-            "epsilons": list(GRID),
-            "zero_handling": "both distributions clipped at epsilon and renormalised",
-            "confidence": CONFIDENCE,
-            "n": len(self.rows),
-            "votes_per_image": list(self.votes_per_image),
-            "left_out": self.left_out,
-            "models": [
-                {
-                    "name": model.name,
-                    "jeffreys": {key: asdict(model.estimates[key]) for key in GRID},
-                    "soft_cross_entropy": asdict(model.estimates["soft_cross_entropy"]),
-                    "js": asdict(model.estimates["js"]),
-                    "accuracy": model.accuracy,
-                }
-                for model in self.models
-            ],
-            "floors": [
-                {
-                    "name": floor.name,
-                    "jeffreys": {key: floor.values[key] for key in GRID},
-                    "soft_cross_entropy": floor.values["soft_cross_entropy"],
-                    "js": floor.values["js"],
-                }
-                for floor in self.floors
-            ],
-            "differences": [
-                {
-                    "closer": difference.closer,
-                    "farther": difference.farther,
-                    "jeffreys": {key: asdict(value) for key, value in difference.estimates.items()},
-                    "robust": difference.robust,
-                }
-                for difference in self.differences
-            ],
-            "verdict": self.verdict(),
-        }
+    def dump(self) -> str:
+        """All of it, for `load`."""
+        return json.dumps(_ADAPTER.dump_python(self))
+
+    @staticmethod
+    def load(content: str) -> Comparison:
+        """What `dump` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return _ADAPTER.validate_python(json.loads(content))
 
 
-def compare(counts: IntArray, predictions: Mapping[str, FloatArray], seed: int = 0) -> Comparison:
+_ADAPTER: TypeAdapter[Comparison] = TypeAdapter(Comparison)
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """What all models are measured against."""
+
+    counts: IntArray
+    human: FloatArray
+    pool: RaterPool
+    weights: npt.NDArray[np.float32]
+    halves: Halves | None
+    measures: dict[str, Measure]
+    clear: npt.NDArray[np.bool_]
+
+
+def compare(
+    counts: IntArray,
+    predictions: Mapping[str, FloatArray],
+    seed: int = 0,
+    labels: Sequence[str] = EMOTION_NAMES,
+    temperatures: Mapping[str, Temperature] | None = None,
+    report: Report | None = None,
+) -> Comparison:
     """Score every model on the images that have votes and a prediction of every model, so that all are paired.
 
     Args:
         counts: votes `[N, C]`; rows without votes are left out and counted.
         predictions: model name to `[N, C]`; a row of NaN means the model has none for that image.
-        seed: of the bootstrap and the floors.
+        seed: of the bootstrap, the floors, the permutations and the halves that temperatures are fitted on.
+        labels: C names; labels without a place on the circumplex leave the earth mover's distance out.
+        temperatures: those known to be fitted on other faces, by model; other models' are cross-fitted.
+        report: called after every step.
 
     Raises:
         ValueError: no model, no image left, or a prediction that is not a distribution.
     """
     if not predictions:
         raise ValueError("there is no model to compare")
+    names = list(predictions)
+    steps = 1 + len(names)
+
+    def done(step: int) -> None:
+        if report is not None:
+            report(step, steps)
+
     voted = counts.sum(axis=1) > 0
-    predicted = np.all([~np.isnan(p).any(axis=1) for p in predictions.values()], axis=0)
-    rows = np.flatnonzero(voted & predicted)
+    has = np.array([~np.isnan(predictions[name]).any(axis=1) for name in names])
+    rows = np.flatnonzero(voted & has.all(axis=0))
     if len(rows) == 0:
         raise ValueError("no image has both votes and a prediction of every model")
-    votes = counts[rows]
-    human = human_distribution(votes)
-    names = list(predictions)
-    arrays = [check_distributions(predictions[name][rows], name) for name in names]
+    done(0)
+    against = _votes(counts[rows], labels, seed)
+    statistics = {key: measure.function for key, measure in against.measures.items()}
+    reference_rows = floors(against.counts, statistics, seed, against.halves)
+    done(1)
 
-    observed = {key: np.array([f(human, p).mean() for p in arrays]) for key, f in STATISTICS.items()}
-    replicates = paired_bootstrap(votes, arrays, STATISTICS, REPLICATES, seed)
-    order = np.argsort(observed[HEADLINE], kind="stable")
-    headline = STATISTICS[HEADLINE]
-    models = tuple(
-        ModelScore(
-            name=names[m],
-            estimates={key: estimate(observed[key][m], replicates[key][:, m], minimum=0.0) for key in STATISTICS},
-            accuracy=accuracy(votes, arrays[m]),
-            per_image=headline(human, arrays[m]),
+    models, per_image, resampled = [], [], []
+    for step, name in enumerate(names, start=2):
+        raw = check_distributions(predictions[name][rows], name)
+        calibrated = calibrate(raw, against.human, (temperatures or {}).get(name), seed)
+        versions = [raw] if calibrated is None else [raw, calibrated[0]]
+        scores, observed, means = _scores(against, versions)
+        hits = observed[ACCURACY][:, 0]
+        models.append(
+            ModelScore(
+                name=name,
+                raw=scores[0],
+                calibrated=scores[1] if calibrated else None,
+                temperature=calibrated[1] if calibrated else None,
+                clear_accuracy=float(hits[against.clear].mean()) if against.clear.any() else None,
+            )
         )
-        for m in order
-    )
-    best = order[0]
-    differences = tuple(
-        Difference(
-            closer=names[best],
-            farther=names[m],
-            images=len(rows),
-            estimates={
-                key: estimate(observed[key][m] - observed[key][best], replicates[key][:, m] - replicates[key][:, best])
-                for key in GRID
-            },
+        per_image.append({key: observed[key] for key in TESTED})
+        resampled.append({key: means[key] for key in TESTED})
+        done(step)
+
+    def ranked(version: int) -> tuple[Difference, ...]:
+        order = np.argsort([entry[HEADLINE][:, version].mean() for entry in per_image], kind="stable")
+        return differences(
+            [names[m] for m in order],
+            {key: np.column_stack([per_image[m][key][:, version] for m in order]) for key in TESTED},
+            {key: np.column_stack([resampled[m][key][:, version] for m in order]) for key in TESTED},
+            seed,
         )
-        for m in order[1:]
-    )
-    per_image = votes.sum(axis=1)
+
+    totals = against.counts.sum(axis=1)
     return Comparison(
         rows=rows,
-        votes_per_image=(int(per_image.min()), int(per_image.max())),
-        models=models,
-        floors=floors(votes, seed),
-        differences=differences,
-        left_out={"without votes": int((~voted).sum()), "without a prediction": int((voted & ~predicted).sum())},
+        votes_per_image=(int(totals.min()), int(totals.max())),
+        tied_faces=int((~against.clear).sum()),
+        models=tuple(sorted(models, key=lambda model: model.estimates[HEADLINE].mean)),
+        floors=reference_rows,
+        differences=ranked(0),
+        calibrated_differences=ranked(1) if all(model.calibrated for model in models) else (),
+        left_out={
+            "without votes": int((~voted).sum()),
+            "without a prediction": int((voted & ~has.all(axis=0)).sum()),
+        },
+        coverage=_coverage(names, has[:, voted]),
+        seed=seed,
     )
 
 
-def floors(votes: IntArray, seed: int) -> tuple[Floor, ...]:
-    """Reference rows for votes `[N, C]`, best first.
+def _votes(counts: IntArray, labels: Sequence[str], seed: int) -> _Votes:
+    pool = RaterPool(counts, seed)
+    return _Votes(
+        counts=counts,
+        human=pool.observed,
+        pool=pool,
+        weights=pool.image_counts(REPLICATES),
+        halves=split_halves(counts, seed),
+        measures=measures(_places(labels)),
+        clear=(counts == counts.max(axis=1, keepdims=True)).sum(axis=1) == 1,
+    )
 
-    The first two rest on images with at least two votes: a single vote says nothing about how much votes scatter.
-    """
-    human = human_distribution(votes)
+
+def _places(labels: Sequence[str]) -> FloatArray | None:
+    return valence_arousal_coordinates(labels) if set(labels) <= set(EMOTION_NAMES) else None
+
+
+def _scores(
+    against: _Votes, versions: Sequence[FloatArray]
+) -> tuple[list[Scores], dict[str, FloatArray], dict[str, FloatArray]]:
+    """Scores of several versions of one model's predictions; per-face values `[N, V]`, replicated means `[R, V]`."""
+    statistics = {key: measure.function for key, measure in against.measures.items()}
+    observed = {key: np.column_stack([f(against.human, p) for p in versions]) for key, f in statistics.items()}
+    means = replicated(against.pool, versions, statistics, REPLICATES)
+    correlations = entropy_correlations(against.pool, versions, CORRELATION_REPLICATES)
     result = []
-    if len(several := votes[votes.sum(axis=1) >= 2]) > 0:
-        noise = perfect_model(several, STATISTICS, FLOOR_REPLICATES, seed)
-        meaning = "knows every face's distribution; what is left is the noise of this many raters"
-        result.append(Floor("perfect model", meaning, noise))
-        halves = split_half_humans(several, STATISTICS, FLOOR_REPLICATES, seed)
-        result.append(Floor("split-half people", "one half of the raters predicts the other half", halves))
-    if len(votes) >= 2:
-        # Leave one out: an image's own votes must not be part of what predicts it.
-        prior = (human.sum(axis=0) - human) / (len(votes) - 1)
-        result.append(_fixed("class frequencies", "every face gets the mean distribution of the others", human, prior))
-    uniform = np.full_like(human, 1 / human.shape[1])
-    result.append(_fixed("uniform", "every emotion equally likely", human, uniform))
-    return tuple(sorted(result, key=lambda floor: floor.values[HEADLINE]))
+    for v, predicted in enumerate(versions):
+        estimates = {
+            key: estimate(observed[key][:, v], means[key][:, v], measure.minimum, measure.maximum)
+            for key, measure in against.measures.items()
+        }
+        if (correlation := correlations[v]) is not None:
+            estimates[ENTROPY_CORRELATION] = correlation
+        half = None
+        if against.halves is not None:
+            half = float(statistics[HEADLINE](against.halves.first, predicted[against.halves.rows]).mean())
+        equivalence = rater_equivalence(against.counts, predicted, against.weights)
+        result.append(Scores(estimates, observed[HEADLINE][:, v], equivalence, half))
+    return result, observed, means
 
 
-def _fixed(name: str, meaning: str, human: FloatArray, predicted: FloatArray) -> Floor:
-    return Floor(name, meaning, {key: float(f(human, predicted).mean()) for key, f in STATISTICS.items()})
-
-
-def score(reference: FloatArray, predicted: FloatArray, votes: IntArray | None, seed: int = 0) -> dict[str, Any]:
-    """Means over faces with their 95% intervals for one model on a data set: the output of the `evaluate` command.
-
-    Args:
-        reference: what the model is measured against, as distributions `[N, C]`.
-        predicted: `[N, C]`.
-        votes: the votes behind `reference`, `[N, C]`, whose raters are then resampled too; None: faces only.
-        seed: of the bootstrap.
-    """
-    check_distributions(predicted)
-    per_face = {key: f(reference, predicted) for key, f in STATISTICS.items()}
-    means = {key: float(values.mean()) for key, values in per_face.items()}
-    if votes is not None:
-        resampled = paired_bootstrap(votes, [predicted], STATISTICS, SCORE_REPLICATES, seed)
-        replicates = {key: values[:, 0] for key, values in resampled.items()}
-    else:
-        drawn = np.random.default_rng(seed).integers(0, len(reference), (SCORE_REPLICATES, len(reference)))
-        replicates = {key: values[drawn].mean(axis=1) for key, values in per_face.items()}
-    bounds = {key: estimate(means[key], values, minimum=0.0) for key, values in replicates.items()}
-    intervals = {key: [bound.low, bound.high] for key, bound in bounds.items()}
-
-    def grouped(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {"jeffreys": {key: values[key] for key in GRID}, **{key: values[key] for key in COMPANIONS}}
-
-    return {**grouped(means), "intervals": grouped(intervals)}
-
-
-def accuracy(votes: IntArray, predicted: FloatArray) -> float:
-    """Share of images whose most probable label has the most votes; any label tied for most counts."""
-    top = predicted.argmax(axis=1)
-    return float((votes[np.arange(len(votes)), top] == votes.max(axis=1)).mean())
-
-
-def _sentence(difference: Difference) -> str:
-    closer, farther = difference.closer, difference.farther
-    if difference.images < FEWEST_IMAGES:
-        return f"Too few faces with votes ({difference.images}) to rank {closer} and {farther}."
-    if not difference.same_order_everywhere:
-        return (
-            f"Whether {closer} or {farther} is closer to people depends on the zero-handling constant: "
-            "this data gives no ranking of the two."
-        )
-    ranked = f"{closer} is closer to people than {farther} at every zero-handling constant"
-    if not difference.robust:
-        return f"{ranked}, but on {difference.images} faces a 95% interval of the difference includes zero: unsettled."
-    return f"{ranked}, and no 95% interval of the difference includes zero: the ranking is robust."
+def _coverage(names: Sequence[str], has: npt.NDArray[np.bool_]) -> tuple[Coverage, ...]:
+    """From `[M, faces with votes]`."""
+    lacking = (~has).sum(axis=0)
+    return tuple(
+        Coverage(name, int(has[m].sum()), int(((lacking == 1) & ~has[m]).sum())) for m, name in enumerate(names)
+    )

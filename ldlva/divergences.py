@@ -62,3 +62,57 @@ def soft_cross_entropy(d: npt.ArrayLike, f: npt.ArrayLike, epsilon: float = 1e-7
 def total_variation(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
     """Total variation distance, half the L1 distance. Range [0, 1]."""
     return np.asarray(np.abs(np.asarray(d, np.float64) - np.asarray(f, np.float64)).sum(axis=-1) / 2)
+
+
+def clipped_kullback_leibler(d: npt.ArrayLike, f: npt.ArrayLike, epsilon: float = 1e-7) -> FloatArray:
+    """KL(d || f) with only f clipped at `epsilon` and renormalised, as in `soft_cross_entropy`. Range [0, inf)."""
+    return kullback_leibler_divergence(d, clip_and_renormalise(f, epsilon))
+
+
+def chebyshev_distance(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    """max_j |d_j - f_j| (Geng 2016, Table 2). Range [0, 1]."""
+    return np.asarray(np.abs(np.asarray(d, np.float64) - np.asarray(f, np.float64)).max(axis=-1))
+
+
+def clark_distance(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    """sqrt(sum_j (d_j - f_j)^2 / (d_j + f_j)^2), 0 / 0 = 0 (Geng 2016, Table 2). Range [0, sqrt(C)]."""
+    return np.asarray(np.sqrt((_relative_difference(d, f) ** 2).sum(axis=-1)))
+
+
+def canberra_distance(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    """sum_j |d_j - f_j| / (d_j + f_j), 0 / 0 = 0 (Geng 2016, Table 2). Range [0, C]."""
+    return np.asarray(_relative_difference(d, f).sum(axis=-1))
+
+
+def cosine_similarity(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    """d . f / (|d| |f|) (Geng 2016, Table 2); larger is closer. Range [0, 1]."""
+    p, q = np.asarray(d, np.float64), np.asarray(f, np.float64)
+    lengths = np.sqrt((p * p).sum(axis=-1) * (q * q).sum(axis=-1))
+    return np.asarray((p * q).sum(axis=-1) / lengths)
+
+
+def intersection_similarity(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    """sum_j min(d_j, f_j), which is 1 - total variation (Geng 2016, Table 2); larger is closer. Range [0, 1]."""
+    return np.asarray(np.minimum(np.asarray(d, np.float64), np.asarray(f, np.float64)).sum(axis=-1))
+
+
+def squared_distance(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    """sum_j (d_j - f_j)^2. Range [0, 2]."""
+    return np.asarray(((np.asarray(d, np.float64) - np.asarray(f, np.float64)) ** 2).sum(axis=-1))
+
+
+def hits_majority(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    """1 where the most probable label of f has the most votes, else 0. Range [0, 1].
+
+    Any label tied for most votes counts. Of several labels that f finds equally most probable one is drawn at random,
+    in expectation: uniform predictions do not profit from the order of the labels.
+    """
+    p, q = np.broadcast_arrays(np.asarray(d, np.float64), np.asarray(f, np.float64))
+    chosen = q == q.max(axis=-1, keepdims=True)
+    return np.asarray((chosen & (p == p.max(axis=-1, keepdims=True))).sum(axis=-1) / chosen.sum(axis=-1))
+
+
+def _relative_difference(d: npt.ArrayLike, f: npt.ArrayLike) -> FloatArray:
+    p, q = np.broadcast_arrays(np.asarray(d, np.float64), np.asarray(f, np.float64))
+    total = p + q
+    return np.asarray(np.divide(np.abs(p - q), total, out=np.zeros(total.shape), where=total > 0))

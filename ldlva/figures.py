@@ -90,50 +90,63 @@ def overall_distribution(labels: Sequence[str | Emotion], counts: Sequence[int])
 def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str, str]) -> go.Figure:
     """Mean Jeffreys divergence of every model with its 95% interval above the reference rows; left is closer.
 
+    A model's raw predictions are a filled mark, the ones after temperature an open mark below it.
+
     Args:
         comparison: the report.
         constant: key of the clipping constant, e.g. `1e-3`.
         colours: model name to colour.
     """
+    rows = [model.name for model in comparison.models] + [floor.name for floor in comparison.floors]
+    place = {name: len(rows) - 1 - position for position, name in enumerate(rows)}
     figure = go.Figure()
-    for model in comparison.models:
-        value = model.estimates[constant]
-        figure.add_scatter(
-            x=[value.mean],
-            y=[model.name],
-            mode="markers+text",
-            marker={"size": 13, "color": colours[model.name]},
-            text=[f"{value.mean:.2f}"],
-            textposition="top center",
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [value.high - value.mean],
-                "arrayminus": [value.mean - value.low],
-                "color": colours[model.name],
-                "thickness": 2.5,
-                "width": 6,
-            },
-            hovertemplate=f"%{{y}}: %{{x:.3f}} [{value.low:.3f}, {value.high:.3f}]<extra></extra>",
-        )
+    for calibrated in (False, True):
+        for model in comparison.models:
+            if (scores := model.scores(calibrated)) is None:
+                continue
+            value, name = scores.estimates[constant], escape(model.name)
+            words = f"{name} after temperature" if calibrated else name
+            figure.add_scatter(
+                x=[value.mean],
+                y=[place[model.name] - (0.24 if calibrated else 0)],
+                mode="markers" if calibrated else "markers+text",
+                marker={
+                    "size": 9 if calibrated else 13,
+                    "color": colours[model.name],
+                    "symbol": "circle-open" if calibrated else "circle",
+                    "line": {"width": 2},
+                },
+                text=[f"{value.mean:.2f}"],
+                textposition="top center",
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [value.high - value.mean],
+                    "arrayminus": [value.mean - value.low],
+                    "color": colours[model.name],
+                    "thickness": 1.5 if calibrated else 2.5,
+                    "width": 4 if calibrated else 6,
+                },
+                hovertemplate=f"{words}: %{{x:.3f}} [{value.low:.3f}, {value.high:.3f}]<extra></extra>",
+            )
     floors = comparison.floors
     figure.add_scatter(
         x=[floor.values[constant] for floor in floors],
-        y=[floor.name for floor in floors],
+        y=[place[floor.name] for floor in floors],
         mode="markers+text",
         marker={"size": 11, "color": MUTED, "symbol": "diamond-open", "line": {"width": 2}},
         text=[f"{floor.values[constant]:.2f}" for floor in floors],
         textposition="top center",
         textfont={"color": MUTED},
-        customdata=[floor.meaning for floor in floors],
-        hovertemplate="%{y}: %{x:.3f}<br>%{customdata}<extra></extra>",
+        customdata=[f"{floor.name}: {floor.meaning}" for floor in floors],
+        hovertemplate="%{x:.3f}<br>%{customdata}<extra></extra>",
     )
-    rows = [model.name for model in comparison.models] + [floor.name for floor in floors]
     figure.update_yaxes(
-        categoryorder="array",
-        categoryarray=rows[::-1],
+        tickvals=[place[name] for name in rows],
+        ticktext=[escape(name) for name in rows],
         showgrid=True,
         gridcolor=GRID_LINE,
+        zeroline=False,
         range=[-0.6, len(rows) - 0.3],
     )
     ends = [model.estimates[constant].high for model in comparison.models]

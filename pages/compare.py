@@ -3,9 +3,8 @@
 import streamlit as st
 
 from ldlva import figures
-from ldlva.comparison import GRID, HEADLINE
-from ldlva.distributions import human_distribution
-from ldlva.ui import compare, components, session
+from ldlva.measures import GRID, HEADLINE
+from ldlva.ui import compare, compare_tools, components, session
 
 with session.page("Compare", layout="wide"):
     st.title("Models against people")
@@ -13,9 +12,10 @@ with session.page("Compare", layout="wide"):
     if study is None:
         st.info("There are no studies yet. The README says how to make one.", icon=":material/inbox:")
         st.stop()
-    compared = session.comparison(study)
+    chosen = compare.choose_models(session.alignment(study))
+    compared = session.comparison(study, chosen)
     report = compared.comparison
-    colours = compare.model_colours(report)
+    colours = compare.model_colours(compared)
     st.html(f'<p class="muted">{compare.scope(report)}</p>')
     if study.origin.get("source") == "faces":
         st.html(f'<p class="muted">{compare.RENDERED_NOTE}</p>')
@@ -40,10 +40,11 @@ with session.page("Compare", layout="wide"):
         key="divergence",
         alt="Mean Jeffreys divergence from people of every model and reference row",
     )
-    st.caption("Left is closer to people. Bars are 95% intervals; diamonds are reference rows.")
-    with st.expander("All numbers", expanded=True):
-        st.html(components.comparison_table(report))
-        st.html(f'<p class="muted">{compare.METHOD_NOTE}</p>')
+    st.caption(
+        "Left is closer to people. Open circles: after temperature. Bars: 95% intervals. Diamonds: reference rows."
+    )
+    compare.draw_tables(report)
+    compare_tools.draw(study, chosen)
 
     st.header("Face by face")
     order = st.segmented_control(
@@ -51,15 +52,7 @@ with session.page("Compare", layout="wide"):
     )
     for position in session.paged(compare.ORDERS[order](report), size=6):
         row = int(report.rows[position])
-        picture, bars = st.columns([1, 4], vertical_alignment="center")
+        picture, bars = st.columns([1, 5], vertical_alignment="center")
         picture.html(compare.face(compared.votes, row))
-        people = {f"People ({compared.votes.counts[row].sum()})": human_distribution(compared.votes.counts[[row]])[0]}
-        models = {model.name: compared.predictions[model.name][row] for model in report.models}
-        bars.plotly_chart(
-            figures.distribution_panels(compared.votes.emotions, people | models),
-            config={"displayModeBar": False},
-            theme=None,
-            key=f"face-{row}",
-            alt=f"Votes and predictions for {compared.votes.image_names[row]}",
-        )
+        bars.html(compare.panels(compared, row))
         bars.caption(components.plain(compare.divergences(report, position)))

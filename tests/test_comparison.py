@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from ldlva.comparison import GRID, HEADLINE, Comparison, compare, score
-from ldlva.distributions import human_distribution
+from ldlva.calibration import Temperature, with_temperature
+from ldlva.comparison import Comparison, compare
+from ldlva.comparison_json import to_json
 from ldlva.divergences import jeffreys_divergence
+from ldlva.measures import EARTH_MOVERS, GRID, HEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def test_models_are_ranked_by_the_headline_divergence(report: Comparison, votes:
     expected = jeffreys_divergence(human, 0.95 * human + 0.05 / 7, 1e-3).mean()
     assert report.models[0].estimates[HEADLINE].mean == pytest.approx(expected)
     for model in report.models:
-        for value in model.estimates.values():
+        for key in (*GRID, "soft_cross_entropy", "js", EARTH_MOVERS, "kl"):
+            value = model.estimates[key]
             assert value.low < value.mean < value.high
 
 
@@ -97,31 +100,81 @@ def test_nothing_to_compare_is_an_error(counts: np.ndarray) -> None:
 
 
 def test_the_report_is_plain_json(report: Comparison) -> None:
-    content = json.loads(json.dumps(report.to_json()))
+    content = json.loads(json.dumps(to_json(report)))
     assert content["headline_epsilon"] == "1e-3"
     assert list(content["models"][0]["jeffreys"]) == list(GRID)
     assert content["verdict"] == report.verdict()
 
 
-def test_score_reproduces_the_published_floor_of_a_one_hot_majority() -> None:
-    """A unanimous face predicted with certainty scores 0; one vote off scores what the formula says."""
-    counts = np.array([[10, 0, 0, 0, 0, 0, 0], [9, 1, 0, 0, 0, 0, 0]])
-    one_hot = np.zeros((2, 7))
-    one_hot[:, 0] = 1
-    d = jeffreys_divergence(counts / 10, one_hot, 1e-3)
-    result = score(human_distribution(counts), one_hot, counts)
-    assert d[0] == 0
-    assert result["jeffreys"]["1e-3"] == pytest.approx(d.mean())
-    assert set(result) == {"jeffreys", "soft_cross_entropy", "js", "intervals"}
+def test_a_comparison_survives_being_stored(report: Comparison) -> None:
+    again = Comparison.load(report.dump())
+    assert to_json(again) == to_json(report)
+    np.testing.assert_array_equal(again.rows, report.rows)
+    np.testing.assert_array_equal(again.models[0].per_image, report.models[0].per_image)
+    with pytest.raises(ValueError):
+        Comparison.load("{}")
 
 
-def test_score_intervals_cover_the_mean_with_raters_and_without() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.dirichlet(np.ones(7), 300)
-    votes = rng.multinomial(10, truth)
-    for counts in (votes, None):
-        result = score(votes / 10, truth, counts)
-        low, high = result["intervals"]["jeffreys"]["1e-3"]
-        assert low < result["jeffreys"]["1e-3"] < high
-        standard_error = jeffreys_divergence(votes / 10, truth, 1e-3).std() / np.sqrt(300)
-        assert 3 * standard_error < high - low < 8 * standard_error
+def test_every_pair_is_tested_and_the_clear_one_survives_holm(votes: np.ndarray) -> None:
+    human = votes / votes.sum(axis=1, keepdims=True)
+    uniform = np.full(votes.shape, 1 / 7)
+    report = compare(votes, {"a": 0.9 * human + 0.1 / 7, "b": 0.4 * human + 0.6 / 7, "c": uniform})
+    pairs = [(one.closer, one.farther) for one in report.differences]
+    assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
+    for one in report.differences:
+        for key in GRID:
+            assert one.p_values[key] <= one.adjusted[key] < 0.05
+    # Three pairs: the smallest p-value is multiplied by three.
+    assert report.differences[0].adjusted[HEADLINE] == pytest.approx(3 * report.differences[0].p_values[HEADLINE])
+
+
+def test_a_temperature_of_other_faces_is_used_and_none_known_is_cross_fitted(votes: np.ndarray) -> None:
+    human = votes / votes.sum(axis=1, keepdims=True)
+    predicted = 0.9 * human + 0.1 / 7
+    own = Temperature(1.5, "other faces")
+    report = compare(votes, {"known": predicted, "unknown": predicted}, temperatures={"known": own})
+    by_name = {model.name: model for model in report.models}
+    assert by_name["known"].temperature == own
+    expected = jeffreys_divergence(human, with_temperature(predicted, 1.5), 1e-3).mean()
+    assert by_name["known"].calibrated is not None
+    assert by_name["known"].calibrated.estimates[HEADLINE].mean == pytest.approx(expected)
+    assert by_name["unknown"].temperature is not None
+    assert by_name["unknown"].temperature.cross_fitted
+    assert len(report.calibrated_differences) == 1
+    assert report.verdict()[-1].startswith("After temperature: ")
+
+
+def test_too_few_faces_fit_no_temperature() -> None:
+    votes = np.random.default_rng(0).multinomial(10, np.full(7, 1 / 7), 6)
+    report = compare(votes, {"a": np.full((6, 7), 1 / 7)})
+    assert report.models[0].calibrated is None
+    assert report.calibrated_differences == ()
+
+
+def test_the_model_that_narrows_the_comparison_is_named(votes: np.ndarray) -> None:
+    full, partial = np.full((40, 7), 1 / 7), np.full((40, 7), 1 / 7)
+    partial[:10] = np.nan
+    coverage = {one.name: one for one in compare(votes, {"full": full, "partial": partial}).coverage}
+    assert (coverage["full"].predicted, coverage["full"].costs) == (40, 0)
+    assert (coverage["partial"].predicted, coverage["partial"].costs) == (30, 10)
+
+
+def test_own_labels_have_no_earth_movers_distance(votes: np.ndarray) -> None:
+    labels = [f"label{i}" for i in range(7)]
+    report = compare(votes, {"a": np.full((40, 7), 1 / 7)}, labels=labels)
+    assert EARTH_MOVERS not in report.models[0].estimates
+    assert EARTH_MOVERS in compare(votes, {"a": np.full((40, 7), 1 / 7)}).models[0].estimates
+
+
+def test_split_half_compares_with_models_against_half_of_the_raters(votes: np.ndarray) -> None:
+    """Fewer raters are noisier, so the same model is farther from half of them."""
+    report = compare(votes, {"uniform": np.full((40, 7), 1 / 7)})
+    score = report.models[0].raw
+    assert score.against_half is not None
+    assert score.against_half > score.estimates[HEADLINE].mean
+
+
+def test_progress_is_told(votes: np.ndarray) -> None:
+    told: list[tuple[int, int]] = []
+    compare(votes, {"a": np.full((40, 7), 1 / 7)}, report=lambda done, total: told.append((done, total)))
+    assert told == [(0, 2), (1, 2), (2, 2)]

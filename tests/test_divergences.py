@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.spatial.distance import jensenshannon
+from scipy.spatial.distance import canberra, chebyshev, cosine, jensenshannon
 from scipy.special import rel_entr
 from scipy.stats import entropy as scipy_entropy
 
@@ -66,3 +66,37 @@ def test_measures_broadcast_over_replicates() -> None:
     d = np.full((5, 3, 7), 1 / 7)
     assert divergences.jeffreys_divergence(d, np.full((3, 7), 1 / 7), 1e-3).shape == (5, 3)
     assert divergences.jensen_shannon_divergence(d, np.full((3, 7), 1 / 7)).shape == (5, 3)
+
+
+@given(COUNTS, COUNTS)
+def test_standard_measures_are_scipys(a: np.ndarray, b: np.ndarray) -> None:
+    d, f = distribution(a), distribution(b)
+    pairs = list(zip(d, f, strict=True))
+    for ours, scipys in (
+        (divergences.chebyshev_distance, chebyshev),
+        (divergences.canberra_distance, canberra),
+        (divergences.cosine_similarity, lambda p, q: 1 - cosine(p, q)),
+    ):
+        np.testing.assert_allclose(ours(d, f), [scipys(p, q) for p, q in pairs], atol=1e-12)
+
+
+@given(COUNTS, COUNTS)
+def test_clark_intersection_and_squared_distance_by_loops(a: np.ndarray, b: np.ndarray) -> None:
+    d, f = distribution(a), distribution(b)
+    clark = [
+        math.sqrt(sum((p - q) ** 2 / (p + q) ** 2 for p, q in zip(*rows, strict=True) if p + q > 0))
+        for rows in zip(d, f, strict=True)
+    ]
+    np.testing.assert_allclose(divergences.clark_distance(d, f), clark, atol=1e-12)
+    np.testing.assert_allclose(divergences.intersection_similarity(d, f), 1 - divergences.total_variation(d, f))
+    np.testing.assert_allclose(divergences.squared_distance(d, f), np.linalg.norm(d - f, axis=1) ** 2, atol=1e-12)
+
+
+def test_kullback_leibler_of_a_prediction_with_zeros_is_finite() -> None:
+    assert np.isfinite(divergences.clipped_kullback_leibler([[0.5, 0.5]], [[1.0, 0.0]])).all()
+
+
+def test_a_label_tied_for_most_votes_counts_and_tied_predictions_share_the_credit() -> None:
+    votes = [[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.2, 0.2, 0.6], [0.1, 0.8, 0.1]]
+    predicted = [[0.3, 0.6, 0.1], [0.1, 0.1, 0.8], [1 / 3, 1 / 3, 1 / 3], [0.4, 0.4, 0.2]]
+    np.testing.assert_allclose(divergences.hits_majority(votes, predicted), [1, 0, 1 / 3, 1 / 2])

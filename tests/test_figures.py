@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 
 from ldlva import figures
-from ldlva.comparison import GRID, compare
+from ldlva.comparison import compare
 from ldlva.emotions import EMOTION_NAMES, EMOTIONS
+from ldlva.measures import GRID
 
 
 def test_a_face_has_one_panel_per_source_in_emotion_colours() -> None:

@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ldlva.cli import checks, compare, methods, models, studies, table1, training
+from ldlva.cli import agreement, checks, compare, methods, models, predictions, studies, table1, training
 from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(studies.app, name="study")
 app.add_typer(models.app, name="models")
+app.add_typer(predictions.app, name="predictions")
 app.add_typer(studies.database_app, name="db")
 app.add_typer(checks.bench_app, name="bench")
 app.command()(training.train)
@@ -22,6 +23,7 @@ app.command()(training.evaluate)
 app.command()(table1.table1)
 app.command()(methods.methods)
 app.command()(compare.compare)
+app.command()(agreement.agreement)
 app.command()(checks.selfcheck)
 
 

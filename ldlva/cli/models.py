@@ -12,8 +12,8 @@ from rich.table import Table
 
 from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
-from ldlva.comparison import HEADLINE
 from ldlva.errors import LdlvaError
+from ldlva.measures import HEADLINE
 
 app = typer.Typer(no_args_is_help=True, help="The models that come with the product.")
 

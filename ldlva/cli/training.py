@@ -181,7 +181,7 @@ def predict_with(
             backbone=predictor.config.backbone,
             labels=EMOTION_NAMES,
             weights_sha256=predictor.weights_sha256,
-            details=predictor.record,
+            details={**predictor.record, "temperature": run.temperature()},
         )
         yield identity, predictions
 

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ldlva.comparison import Comparison, compare
+from ldlva.calibration import Temperature
+from ldlva.comparison import Comparison, Report, compare
+from ldlva.comparison_json import to_json
 from ldlva.distributions import FloatArray
 from ldlva.errors import NotYetError, SurveyError
 from ldlva.survey.records import ModelPredictions, StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A study's votes and the predictions that can be compared with them.
+
+    Attributes:
+        votes: tallied, for the labels that are compared.
+        predictions: by model, in the image and label order of `votes`: `[N, C]`, NaN where there is none.
+        temperatures: of the models known to have theirs from other faces.
+        incomparable: models that predicted the study's faces but not these labels, and why they are left out.
+        notes: sentences that a reader must know, about votes for labels that no model knows, or several answers.
+    """
+
+    votes: StudyVotes
+    predictions: dict[str, FloatArray]
+    temperatures: dict[str, Temperature]
+    incomparable: dict[str, str]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -25,6 +47,7 @@ class StudyComparison:
     votes: StudyVotes
     predictions: dict[str, FloatArray]
     comparison: Comparison
+    incomparable: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -46,15 +69,20 @@ class StudyComparison:
             }
             for position, row in enumerate(self.comparison.rows)
         ]
-        return {**self.comparison.to_json(), "notes": list(self.notes), "faces": faces}
+        return {
+            **to_json(self.comparison),
+            "incomparable": self.incomparable,
+            "notes": list(self.notes),
+            "faces": faces,
+        }
 
 
-def compare_study(repository: Repository, study: StudySummary) -> StudyComparison:
-    """Compare a study's votes with all predictions stored for it.
+def align_study(repository: Repository, study: StudySummary, models: Collection[str] | None = None) -> Alignment:
+    """A study's votes with the predictions of all its models, or of those named.
 
     Raises:
         NotYetError: no votes or no predictions yet; says which command helps.
-        SurveyError: no image has both.
+        SurveyError: a named model did not predict the study, or no model predicts its labels.
     """
     votes = repository.votes(study)
     if not votes.counts.any():
@@ -65,20 +93,88 @@ def compare_study(repository: Repository, study: StudySummary) -> StudyCompariso
             f"No model has predicted the faces of “{study.title}” yet. Train one, then run: "
             f"python -m ldlva predict --run runs/NAME --study {study.name}"
         )
+    if models is not None:
+        known = {model.name for model in stored}
+        if missing := sorted(set(models) - known):
+            raise SurveyError(
+                f"{', '.join(missing)} did not predict “{study.title}”. Models that did: {', '.join(sorted(known))}."
+            )
+        stored = [model for model in stored if model.name in models]
     shared = shared_labels(votes.labels, [model.labels for model in stored])
     if shared is None:
         raise NotYetError(
-            f"“{study.title}” asks for {', '.join(votes.labels)}; the models that predicted it say "
-            f"{', '.join(stored[0].labels)}. A model can only be compared where the study offers every label that it "
-            "can say, so there is no comparison. Results shows what people said."
+            f"“{study.title}” asks for {', '.join(votes.labels)}. No model that predicted it can be compared: "
+            + " ".join(f"{model.name}: {label_difference(model.labels, votes.labels)}" for model in stored)
+            + " A model can only be compared where the study offers every label that it can say. Results shows what "
+            "people said; predictions for exactly these labels can be imported: python -m ldlva predictions import"
         )
-    notes = _notes(study, votes, shared, stored)
-    votes = restrict(votes, shared)
-    predictions = {model.name: align(votes, model) for model in stored if set(model.labels) == set(shared)}
+    incomparable = {model.name: why for model in stored if (why := label_difference(model.labels, shared))}
+    stored = [model for model in stored if model.name not in incomparable]
+    temperatures = {model.name: temperature(model.details, study.origin) for model in stored}
+    compared = restrict(votes, shared)
+    return Alignment(
+        votes=compared,
+        predictions={model.name: align(compared, model) for model in stored},
+        temperatures={name: value for name, value in temperatures.items() if value is not None},
+        incomparable=incomparable,
+        notes=_notes(study, votes, shared),
+    )
+
+
+def compare_study(
+    repository: Repository,
+    study: StudySummary,
+    models: Collection[str] | None = None,
+    seed: int = 0,
+    report: Report | None = None,
+) -> StudyComparison:
+    """Compare a study's votes with all predictions stored for it, or with those of the models named.
+
+    Raises:
+        NotYetError: no votes or no predictions yet, or none that can be compared; says which command helps.
+        SurveyError: an unknown model, or no image with both.
+    """
+    aligned = align_study(repository, study, models)
+    return compare_aligned(aligned, study.title, seed, report)
+
+
+def compare_aligned(aligned: Alignment, title: str, seed: int = 0, report: Report | None = None) -> StudyComparison:
+    """The comparison of votes and predictions that are lined up already.
+
+    Raises:
+        SurveyError: no image has both, or a prediction is not a distribution.
+    """
+    votes = aligned.votes
     try:
-        return StudyComparison(votes, predictions, compare(votes.counts, predictions), notes)
+        found = compare(votes.counts, aligned.predictions, seed, votes.labels, aligned.temperatures, report)
     except ValueError as error:
-        raise SurveyError(f"“{study.title}” cannot be compared: {error}.") from None
+        raise SurveyError(f"“{title}” cannot be compared: {error}.") from None
+    return StudyComparison(votes, aligned.predictions, found, aligned.incomparable, aligned.notes)
+
+
+def dump_result(compared: StudyComparison) -> str:
+    """The report with the votes it rests on, for `load_result`."""
+    votes = {"counts": compared.votes.counts.tolist(), "none": compared.votes.none_counts.tolist()}
+    return json.dumps({"votes": votes, "comparison": compared.comparison.dump()})
+
+
+def load_result(content: str, aligned: Alignment) -> StudyComparison:
+    """What another process computed, with the votes as they were then.
+
+    Raises:
+        SurveyError: it is damaged, or of other images.
+    """
+    try:
+        stored = json.loads(content)
+        counts = np.array(stored["votes"]["counts"], dtype=np.int64)
+        none_counts = np.array(stored["votes"]["none"], dtype=np.int64)
+        comparison = Comparison.load(stored["comparison"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SurveyError(f"The stored comparison cannot be read: {error}") from None
+    if counts.shape != aligned.votes.counts.shape:
+        raise SurveyError("The stored comparison is of other images. Reload the page.")
+    votes = replace(aligned.votes, counts=counts, none_counts=none_counts)
+    return StudyComparison(votes, aligned.predictions, comparison, aligned.incomparable, aligned.notes)
 
 
 def shared_labels(labels: Sequence[str], models: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
@@ -99,9 +195,7 @@ def restrict(votes: StudyVotes, labels: Sequence[str]) -> StudyVotes:
     return replace(votes, emotions=tuple(votes.emotions[c] for c in columns), counts=votes.counts[:, columns])
 
 
-def _notes(
-    study: StudySummary, votes: StudyVotes, shared: Sequence[str], models: Sequence[ModelPredictions]
-) -> tuple[str, ...]:
+def _notes(study: StudySummary, votes: StudyVotes, shared: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if beyond := [label for label in votes.labels if label not in shared]:
         left_out = int(sum(votes.counts[:, votes.labels.index(label)].sum() for label in beyond))
@@ -109,8 +203,6 @@ def _notes(
             f"This study also offers {', '.join(beyond)}, which no compared model can say: {left_out} of "
             f"{int(votes.counts.sum())} votes for emotions are left out here, and shares are of the rest."
         )
-    if others := [model.name for model in models if set(model.labels) != set(shared)]:
-        notes.append(f"Not compared, because their labels differ from the study's: {', '.join(others)}.")
     if study.protocol.response.mode == "multiple":
         notes.append(
             "Volunteers could choose several emotions, and each choice counts once: choices of one volunteer are not "
@@ -127,3 +219,32 @@ def align(votes: StudyVotes, model: ModelPredictions) -> FloatArray:
     aligned = np.full(votes.counts.shape, np.nan)
     aligned[[row[model.image_ids[position]] for position in known]] = model.probabilities[known][:, columns]
     return aligned
+
+
+def label_difference(predicted: Collection[str], asked: Collection[str]) -> str:
+    """Why predictions for some labels cannot be compared with votes for others; empty if they can."""
+    more, fewer = sorted(set(predicted) - set(asked)), sorted(set(asked) - set(predicted))
+    parts = []
+    if more:
+        parts.append(f"it predicts {', '.join(more)}, which volunteers could not choose")
+    if fewer:
+        parts.append(f"it cannot predict {', '.join(fewer)}, which they could")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def temperature(details: Mapping[str, Any], origin: Mapping[str, Any]) -> Temperature | None:
+    """A model's own temperature if it is known to be fitted on other faces than the study's, else None.
+
+    Where both come from the same data set, they are other faces only if both name their part and the parts differ;
+    a study's votes are never taken for other faces, because the same picture may be in several studies.
+    """
+    stored = details.get("temperature")
+    if not isinstance(stored, Mapping) or not isinstance(fitted := stored.get("fitted_on"), Mapping):
+        return None
+    source, part = fitted.get("source"), fitted.get("split")
+    same = source == origin.get("source") and origin.get("role") is None
+    parts = {part, origin.get("split")}
+    if source == "study" or (same and (None in parts or len(parts) == 1)):
+        return None
+    what = f"{source} {part}, {fitted.get('n')} faces, {stored.get('reference', 'human votes')}"
+    return Temperature(float(stored["temperature"]), what)

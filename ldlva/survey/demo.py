@@ -44,6 +44,8 @@ def store_shipped_predictions(repository: Repository, folder: Path) -> None:
     """
     try:
         record = json.loads((folder / "config.json").read_text())
+        temperature = folder / "temperature.json"
+        record["temperature"] = json.loads(temperature.read_text()) if temperature.is_file() else None
         table = pq.read_table(folder / "demo.parquet")
         votes = repository.votes(repository.study(DEMO.name))
         ids = dict(zip(votes.image_names, votes.image_ids, strict=True))

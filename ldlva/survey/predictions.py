@@ -78,6 +78,18 @@ class PredictionStore(Store):
                 ],
             )
 
+    def model_method(self, name: str) -> str | None:
+        """The method of a model with stored predictions; None if there is no model of that name."""
+        with self._database.read() as session:
+            return session.scalar(select(Model.method).where(Model.name == name))
+
+    def drop_predictions(self, name: str, study: StudySummary) -> None:
+        """Delete what a model predicted for a study."""
+        images = select(Image.id).where(Image.study_id == study.id)
+        with self._database.write() as session:
+            model_id = session.scalar(select(Model.id).where(Model.name == name))
+            session.execute(delete(Prediction).where(Prediction.model_id == model_id, Prediction.image_id.in_(images)))
+
     def predictions(self, study: StudySummary) -> list[ModelPredictions]:
         """Stored predictions for a study's images, one entry a model, by name."""
         query = (

@@ -8,10 +8,11 @@ import numpy as np
 from sqlalchemy import func, select
 
 from ldlva.emotions import NONE_OF_THESE, OTHER
+from ldlva.rater_quality import RaterVotes
 from ldlva.survey.face_states import answer_counts
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.schema import Image, Prediction, Study, Volunteer, Vote
-from ldlva.survey.store import COUNTED, Store
+from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store
 
 
 class TallyStore(Store):
@@ -53,6 +54,35 @@ class TallyStore(Store):
             counts=counts,
             none_counts=none_counts,
             raters=np.array([raters.get(image.id, 0) for image in images], dtype=np.int64),
+        )
+
+    def rater_votes(self, study: StudySummary, votes: StudyVotes) -> RaterVotes:
+        """Counted votes of the study's web volunteers one by one, in the order they were cast.
+
+        Votes of imported raters are left out: they were dealt to raters at random. Where several answers are allowed,
+        a volunteer's first in the study's order stands for them.
+
+        Args:
+            study: the study.
+            votes: its tallied votes, which give rows and columns; "none of these" and "other" are the last column.
+        """
+        row = {image_id: index for index, image_id in enumerate(votes.image_ids)}
+        column = {label: index for index, label in enumerate(votes.labels)}
+        query = (
+            select(Vote.volunteer_id, Vote.image_id, Vote.choice, Vote.response_ms)
+            .join(Volunteer, Volunteer.id == Vote.volunteer_id)
+            .where(Vote.study_id == study.id, COUNTED, Volunteer.source == WEB_VOLUNTEER)
+            .order_by(Vote.id)
+        )
+        with self._database.read() as session:
+            found = session.execute(query).all()
+        ids, raters = np.unique(np.array([vote.volunteer_id for vote in found], dtype=np.int64), return_inverse=True)
+        return RaterVotes(
+            rater_ids=tuple(ids.tolist()),
+            raters=raters,
+            images=np.array([row[vote.image_id] for vote in found], dtype=np.int64),
+            choices=np.array([column.get(vote.choice, len(column)) for vote in found], dtype=np.int64),
+            response_ms=np.array([vote.response_ms for vote in found], dtype=np.float64),
         )
 
     def version(self, study: StudySummary) -> tuple[int, ...]:

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ldlva.comparison import COMPANIONS, GRID, HEADLINE, Comparison
 from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, Emotion, emotion
-from ldlva.inference import Estimate
 from ldlva.jobs import Progress
 
 
@@ -197,33 +195,24 @@ def verdict(sentences: Sequence[str]) -> str:
     return '<div class="verdict">' + "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences) + "</div>"
 
 
-def comparison_table(comparison: Comparison) -> str:
-    """Models and reference rows: the Jeffreys divergence at every clipping constant, and its companions."""
-    head = "".join(f"<th{_headline(key)}>ε = {key}</th>" for key in GRID)
-    body = ""
-    for model in comparison.models:
-        cells = "".join(f"<td{_headline(key)}>{_interval(model.estimates[key])}</td>" for key in GRID)
-        companions = "".join(f"<td>{_interval(model.estimates[key])}</td>" for key in COMPANIONS)
-        body += f"<tr><td><b>{escape(model.name)}</b></td>{cells}{companions}<td>{model.accuracy:.0%}</td></tr>"
-    for floor in comparison.floors:
-        cells = "".join(f"<td{_headline(key)}>{floor.values[key]:.2f}</td>" for key in GRID)
-        companions = "".join(f"<td>{floor.values[key]:.3f}</td>" for key in COMPANIONS)
-        body += f'<tr class="floor"><td>{escape(floor.name)}</td>{cells}{companions}<td></td></tr>'
-    meanings = "; ".join(f"<b>{escape(floor.name)}</b> {escape(floor.meaning)}" for floor in comparison.floors)
-    return (
-        '<div class="table-wrap" tabindex="0"><table class="figures"><thead><tr><th></th>'
-        f"{head}<th>Soft cross-entropy</th><th>Jensen-Shannon</th><th>Accuracy</th></tr></thead>"
-        f'<tbody>{body}</tbody></table></div><p class="muted">Reference rows: {meanings}.</p>'
-    )
+def distribution_bars(panels: Mapping[str, Mapping[str, float]]) -> str:
+    """One face: bars per label in a panel per source, which wrap on a phone. Source to label to share."""
+    shown = ""
+    for source, shares in panels.items():
+        bars = "".join(
+            f'<span class="label">{escape(emotion(label).title)}</span><span class="track"><i style="width:'
+            f'{100 * share:.1f}%;background:{emotion(label).colour}"></i></span>'
+            f'<span class="share">{f"{share:.0%}" if share >= 0.005 else ""}</span>'
+            for label, share in shares.items()
+        )
+        shown += f'<div class="panel"><b title="{escape(source)}">{escape(source)}</b><div>{bars}</div></div>'
+    return f'<div class="panels">{shown}</div>'
 
 
-def _headline(key: str) -> str:
-    return ' class="headline"' if key == HEADLINE else ""
-
-
-def _interval(value: Estimate) -> str:
-    digits = 2 if value.mean >= 0.5 else 3
-    return f"{value.mean:.{digits}f}<span class='interval'>{value.low:.{digits}f} to {value.high:.{digits}f}</span>"
+def names(words: Sequence[str]) -> str:
+    """Column names in a sentence."""
+    shown = [f"<code>{escape(word)}</code>" for word in words]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def choice_title(choice: str) -> str:

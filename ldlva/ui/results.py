@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
+from ldlva.agreement import krippendorff_alpha, pairwise_agreement
 from ldlva.distributions import entropy
-from ldlva.inference import krippendorff_alpha, pairwise_agreement
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.ui import components
 from ldlva.ui.session import repository

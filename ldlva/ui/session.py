@@ -5,22 +5,26 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
+from ldlva import result_jobs
 from ldlva.catalogue import Catalogue, ask_catalogue
 from ldlva.errors import LdlvaError, NotYetError
+from ldlva.jobs import Job
 from ldlva.settings import settings
 from ldlva.survey import pictures
-from ldlva.survey.comparing import StudyComparison, compare_study
+from ldlva.survey.comparing import Alignment, StudyComparison, align_study, load_result
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
 from ldlva.ui import components, style
 
 GC_INTERVAL_SECONDS = 30
+JOB_REFRESH_SECONDS = 0.5
 
 THUMBNAIL_SIDE = 192
 """Pixels: twice what the page shows, for dense screens."""
@@ -87,13 +91,66 @@ def repository() -> Repository:
     return open_repository()
 
 
-def comparison(study: StudySummary) -> StudyComparison:
-    """The study's comparison, computed once per state of its votes and predictions.
+def alignment(study: StudySummary) -> Alignment:
+    """The study's votes and all predictions that can be compared with them, read once per state.
 
     Raises:
         SurveyError: nothing to compare yet.
     """
-    return _comparison(study.name, repository().version(study), study)
+    return _alignment(study.name, repository().version(study), study)
+
+
+def comparison(study: StudySummary, models: Sequence[str] | None = None) -> StudyComparison:
+    """The study's comparison, computed by another process once per state of its votes and predictions.
+
+    While it is being computed, the page shows how far it is and ends here; it comes again by itself.
+
+    Args:
+        study: the study.
+        models: some of those in `alignment`; None: all.
+
+    Raises:
+        SurveyError: nothing to compare yet, or it could not be computed.
+    """
+    version = repository().version(study)
+    aligned = _alignment(study.name, version, study)
+    # Without votes' part of the version: a fresh result may be of a few votes less, but never of other predictions.
+    subject = [study.id, *version[2:], sorted(models) if models is not None else None]
+    command = ["compare", f"--study={study.name}", *(f"--model={name}" for name in models or ())]
+    command = [*command, "--result", "{result}", "--progress", "{progress}"]
+    job = result_jobs.find_or_start("comparison", subject, version, command)
+    return load_result(_result(str(job.folder), awaited(job, lambda: job.restart())), aligned)
+
+
+def awaited(job: Job, again: Callable[[], None]) -> bool:
+    """Whether the job has finished. Otherwise the page shows where it is, or why it failed, and ends here."""
+    state = job.state()
+    if state != "finished":
+        if state == "running":
+            _progress(str(job.folder))
+        else:
+            st.html(components.alert("It was stopped." if state == "stopped" else job.failure()))
+            st.button("Try again", on_click=again, key=f"again-{job.id}")
+        st.stop()
+    return True
+
+
+def job(folder: str) -> Job:
+    """A job by its folder."""
+    return Job(Path(folder))
+
+
+@st.fragment(run_every=JOB_REFRESH_SECONDS)
+def _progress(folder: str) -> None:
+    job = Job(Path(folder))
+    if job.state() != "running":
+        st.rerun()
+    st.html(components.job_progress(job.progress()))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _result(folder: str, finished: bool) -> str:
+    return result_jobs.result_file(Job(Path(folder))).read_text(encoding="utf-8")
 
 
 def votes(study: StudySummary) -> StudyVotes:
@@ -131,9 +188,9 @@ def paged(rows: list[int], size: int) -> list[int]:
     return rows[(number - 1) * size : number * size]
 
 
-@st.cache_data(show_spinner="Comparing models with people …", max_entries=32)
-def _comparison(name: str, version: tuple[int, ...], _study: StudySummary) -> StudyComparison:
-    return compare_study(repository(), _study)
+@st.cache_data(show_spinner=False, max_entries=32)
+def _alignment(name: str, version: tuple[int, ...], _study: StudySummary) -> Alignment:
+    return align_study(repository(), _study)
 
 
 @st.cache_data(show_spinner=False, max_entries=1000)

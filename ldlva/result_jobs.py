@@ -1,0 +1,85 @@
+"""Results that a process beside the web server computes once per state of a study: found again, started, tidied up.
+
+A page asks for a result by what it depends on. If that was computed, it is read; if it is being computed, the page
+shows how far it is; else a process starts. While votes keep coming in, a result of the same models that is less than
+`FRESH_SECONDS` old serves too, so that the page shows something between two votes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ldlva.jobs import Job, jobs, new_job
+
+FRESH_SECONDS = 60.0
+KEPT = 20
+"""Newest results of a kind that stay on disk."""
+
+RESULT = "result"
+"""File or folder in the job's folder that holds the result."""
+
+_starting = threading.Lock()
+"""Two visitors who ask for the same result get one process."""
+
+
+def result_file(job: Job) -> Path:
+    """Where the job's command puts its result."""
+    return job.folder / RESULT
+
+
+def age_seconds(job: Job) -> float:
+    """How long ago the job was started."""
+    return (datetime.now(UTC) - datetime.fromisoformat(job.record()["created_at"])).total_seconds()
+
+
+def find(kind: str, subject: Sequence[Any], version: Sequence[int]) -> Job | None:
+    """The job whose result is for `subject` at `version`; else a fresh finished one for another version of it.
+
+    Args:
+        kind: of result.
+        subject: what it is about, in JSON's own types.
+        version: state of the votes it rests on.
+    """
+    same = [job for job in jobs(kind) if job.record()["details"].get("subject") == list(subject)]
+    exact = next((job for job in same if job.record()["details"].get("version") == list(version)), None)
+    if exact is not None and (exact.state() == "running" or not same_but_lost(exact)):
+        return exact
+    return next((job for job in same if job.state() == "finished" and age_seconds(job) < FRESH_SECONDS), None)
+
+
+def same_but_lost(job: Job) -> bool:
+    """Finished, but its result is gone."""
+    return job.state() == "finished" and not result_file(job).exists()
+
+
+def find_or_start(kind: str, subject: Sequence[Any], version: Sequence[int], command: Sequence[str]) -> Job:
+    """As `find`, starting `command` where there is nothing.
+
+    Args:
+        command: the arguments of `python -m ldlva`; `{result}` and `{progress}` stand for the job's files.
+
+    Raises:
+        JobError: the process cannot be started.
+    """
+    with _starting:
+        found = find(kind, subject, version)
+        return found or start(kind, subject, version, command)
+
+
+def start(kind: str, subject: Sequence[Any], version: Sequence[int], command: Sequence[str]) -> Job:
+    """Start the command whatever was computed before; old results of this kind are deleted.
+
+    Raises:
+        JobError: the process cannot be started.
+    """
+    for old in [job for job in jobs(kind) if job.state() != "running"][KEPT:]:
+        old.remove()
+    job = new_job()
+    files = {"{result}": str(result_file(job)), "{progress}": str(job.progress_file)}
+    arguments = [files.get(part, part) for part in command]
+    job.start(kind, arguments, {"subject": list(subject), "version": list(version)})
+    return job

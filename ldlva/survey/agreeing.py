@@ -1,0 +1,89 @@
+"""How well the raters of a study agree, and how each of them voted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ldlva.agreement import Agreement, agreement, alpha_over_raters, pairwise_agreement, vote_entropy
+from ldlva.distributions import IntArray
+from ldlva.inference import CONFIDENCE, Estimate
+from ldlva.rater_quality import RaterQuality, rater_quality
+from ldlva.survey.records import StudySummary, StudyVotes
+from ldlva.survey.repository import Repository
+
+NO_RATERS = (
+    "Nothing can be said about single raters: these votes come from a source that publishes counts per face, and they "
+    "were dealt to raters at random."
+)
+NO_VOLUNTEERS = "Nobody has voted on this site yet, so there is nothing to say about single raters."
+SOME_IMPORTED = "Imported votes were dealt to raters at random and are left out of everything about single raters."
+_GOLDEN = frozenset({"faces", "folder"})
+"""Origins whose labels were not made from these very votes, as FER+'s were."""
+
+
+@dataclass(frozen=True)
+class StudyAgreement:
+    """Agreement on a study's faces; `quality` is None where votes have no known raters, and `remark` says why."""
+
+    votes: StudyVotes
+    overall: Agreement
+    quality: RaterQuality | None
+    alpha_over_raters: Estimate | None
+    remark: str
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, with entropy and pairwise agreement per face."""
+        counts = choices(self.votes)
+        faces = zip(self.votes.image_names, vote_entropy(counts), pairwise_agreement(counts), counts, strict=True)
+        return {
+            "confidence": CONFIDENCE,
+            "choices": [*self.votes.labels, "none"],
+            **plain(asdict(self.overall)),
+            "alpha_interval_over": "images (jackknife)",
+            "alpha_over_raters": plain(asdict(self.alpha_over_raters)) if self.alpha_over_raters else None,
+            "remark": self.remark,
+            "rater_quality": plain(asdict(self.quality)) if self.quality else None,
+            "faces": [
+                {"name": name, "votes": int(row.sum()), "entropy": plain(float(e)), "pairwise": plain(float(p))}
+                for name, e, p, row in faces
+            ],
+        }
+
+
+def plain(value: Any) -> Any:
+    """Nested values with None in place of what is not a number."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def choices(votes: StudyVotes) -> IntArray:
+    """Votes `[N, C + 1]`: agreement counts "none of these" as a choice like the others."""
+    return np.column_stack([votes.counts, votes.none_counts])
+
+
+def study_agreement(repository: Repository, study: StudySummary) -> StudyAgreement:
+    """Agreement over all current votes, and rater quality over those of the site's own volunteers."""
+    votes = repository.votes(study)
+    counts = choices(votes)
+    listed = repository.rater_votes(study, votes)
+    overall = agreement(counts)
+    if not listed.rater_ids:
+        return StudyAgreement(votes, overall, None, None, NO_RATERS if study.imported_raters else NO_VOLUNTEERS)
+    own = listed.counts(counts.shape[0], counts.shape[1])
+    gold = None
+    if study.origin.get("source") in _GOLDEN:
+        column = {label: index for index, label in enumerate(votes.labels)}
+        gold = [column.get(label) if label is not None else None for label in votes.image_labels]
+    return StudyAgreement(
+        votes=votes,
+        overall=overall,
+        quality=rater_quality(listed, counts.shape[0], counts.shape[1], gold),
+        alpha_over_raters=alpha_over_raters(own, listed.raters, listed.images, listed.choices),
+        remark=SOME_IMPORTED if study.imported_raters else "",
+    )
