@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ldlva.cli import checks, compare, methods, models, studies, table1, training
+from ldlva.cli import checks, compare, embedding, methods, models, studies, table1, training
 from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -22,6 +22,7 @@ app.command()(training.evaluate)
 app.command()(table1.table1)
 app.command()(methods.methods)
 app.command()(compare.compare)
+app.command()(embedding.embed)
 app.command()(checks.selfcheck)
 
 

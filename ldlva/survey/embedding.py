@@ -1,0 +1,100 @@
+"""A study's faces and what stored models see in them, lined up for `ldlva.embedding_drawing`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from PIL import Image
+
+from ldlva.distributions import IntArray
+from ldlva.embedding_drawing import Faces, ModelView, sample
+from ldlva.emotions import EMOTION_NAMES
+from ldlva.errors import NotYetError, SurveyError
+from ldlva.separation import NO_GROUP
+from ldlva.survey.records import ModelFeatures, StudySummary, StudyVotes
+from ldlva.survey.repository import Repository
+
+
+def study_faces(
+    repository: Repository, study: StudySummary, models: Sequence[str], most: int, seed: int
+) -> tuple[Faces, list[ModelView], Iterator[Image.Image]]:
+    """The faces that all chosen models predicted, at most `most` of them, the models' views, and the pictures.
+
+    Args:
+        repository: of the study.
+        study: the study.
+        models: names, in the order of the panels; none: all that predicted the study.
+        most: a random part of more faces is drawn.
+        seed: of that draw.
+
+    Raises:
+        NotYetError: no model has predicted the study.
+        SurveyError: an unknown model, one stored without features, or no face that all have predicted.
+    """
+    known = [model.name for model in repository.predictions(study)]
+    if not known:
+        raise NotYetError(
+            f"No model has predicted the faces of “{study.title}” yet. Run: "
+            f"python -m ldlva predict --model NAME --study {study.name}"
+        )
+    if missing := [name for name in models if name not in known]:
+        raise SurveyError(f"{missing[0]!r} has not predicted “{study.title}”. Models that have: {', '.join(known)}.")
+    found = [_checked(repository.features(study, name)) for name in models or known]
+    everywhere = set(found[0].image_ids).intersection(*(model.image_ids for model in found[1:]))
+    votes = repository.votes(study)
+    rows = np.array([row for row, image_id in enumerate(votes.image_ids) if image_id in everywhere], dtype=np.int64)
+    if len(rows) == 0:
+        raise SurveyError("There is no face that all of these models have predicted. Choose fewer models.")
+    kept = rows[sample(len(rows), most, seed)]
+    ids = [votes.image_ids[row] for row in kept]
+    faces = Faces(
+        source=f"study:{study.name}",
+        title=study.title,
+        names=tuple(votes.image_names[row] for row in kept),
+        labels=_labels(votes, kept),
+        counts=_counts(votes)[kept] if votes.counts.any() else None,
+        reference="votes",
+        of=len(rows) if len(kept) < len(rows) else 0,
+    )
+    return faces, [_view(model, ids) for model in found], _pictures(repository, ids)
+
+
+def _checked(model: ModelFeatures) -> ModelFeatures:
+    if model.features.shape[1] == 0:
+        raise SurveyError(f"{model.name!r} was stored without features: its predictions were imported. Leave it out.")
+    return model
+
+
+def _labels(votes: StudyVotes, rows: IntArray) -> IntArray:
+    return np.array(
+        [
+            EMOTION_NAMES.index(label) if (label := votes.image_labels[row]) in EMOTION_NAMES else NO_GROUP
+            for row in rows
+        ],
+        dtype=np.int64,
+    )
+
+
+def _counts(votes: StudyVotes) -> IntArray:
+    counts = np.zeros((len(votes.image_ids), len(EMOTION_NAMES)), dtype=np.int64)
+    for column, label in enumerate(votes.labels):
+        counts[:, EMOTION_NAMES.index(label)] = votes.counts[:, column]
+    return counts
+
+
+def _view(model: ModelFeatures, ids: Sequence[int]) -> ModelView:
+    row = {image_id: number for number, image_id in enumerate(model.image_ids)}
+    rows = [row[image_id] for image_id in ids]
+    probabilities = np.zeros((len(ids), len(EMOTION_NAMES)))
+    for column, label in enumerate(model.labels):
+        probabilities[:, EMOTION_NAMES.index(label)] = model.probabilities[rows, column]
+    return ModelView(model.name, model.method, model.weights_sha256, model.features[rows], probabilities)
+
+
+def _pictures(repository: Repository, ids: Sequence[int]) -> Iterator[Image.Image]:
+    for image_id in ids:
+        with Image.open(io.BytesIO(repository.image_content(image_id)[0])) as image:
+            image.draft(None, (256, 256))
+            yield image.convert("L" if image.mode == "L" else "RGB")
