@@ -13,6 +13,7 @@ FOLDER/embedding.json   an `Embedding`
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import shutil
@@ -129,6 +130,16 @@ class Embedding:
                 for panel in self.panels
             },
         }
+
+
+def digest(*parts: bytes | str) -> str:
+    """SHA-256 of parts, each with its length: no two lists of parts run together."""
+    found = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        found.update(f"{len(content)}:".encode())
+        found.update(content)
+    return found.hexdigest()
 
 
 def write(embedding: Embedding, sheets: Sequence[bytes], figure: str, folder: Path, replace: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ldlva.distributions import FloatArray, IntArray, entropy, human_distribution
-from ldlva.embedding import FORMAT, LABEL, MAJORITY, Embedding, Panel, separation_from_json
+from ldlva.embedding import FORMAT, LABEL, MAJORITY, Embedding, Panel, digest, separation_from_json
 from ldlva.jobs import ProgressFile
 from ldlva.projection import Projection, check_perplexity, tsne, version
 from ldlva.separation import NO_GROUP, Features, Separation, separation
@@ -165,16 +164,6 @@ def _measured(faces: Faces) -> tuple[IntArray, str]:
             f"{len(faces):,} faces of the train part: a model trained on them separates them better than new ones"
         )
     return held_out, f"the {len(held_out):,} faces that are not in the train part"
-
-
-def digest(*parts: bytes | str) -> str:
-    """SHA-256 of parts, each with its length: no two lists of parts run together."""
-    found = hashlib.sha256()
-    for part in parts:
-        content = part.encode() if isinstance(part, str) else part
-        found.update(f"{len(content)}:".encode())
-        found.update(content)
-    return found.hexdigest()
 
 
 def _features_digest(features: Features) -> str:

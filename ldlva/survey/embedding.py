@@ -55,7 +55,7 @@ def study_faces(
         names=tuple(votes.image_names[row] for row in kept),
         labels=_labels(votes, kept),
         counts=_counts(votes)[kept] if votes.counts.any() else None,
-        reference="votes",
+        reference="votes" if votes.counts.any() else "",
         of=len(rows) if len(kept) < len(rows) else 0,
     )
     return faces, [_view(model, ids) for model in found], _pictures(repository, ids)

@@ -11,8 +11,9 @@ from PIL import Image
 
 from ldlva.datasets import SPLITS, FaceDataset
 from ldlva.datasets.base import HUMAN_VOTES
+from ldlva.embedding import digest
 from ldlva.embedding_cache import cached_arrays
-from ldlva.embedding_drawing import Faces, ModelView, digest, sample
+from ldlva.embedding_drawing import Faces, ModelView, sample
 from ldlva.errors import MissingPartError
 from ldlva.jobs import ProgressFile
 from ldlva.training.engine import fingerprint
