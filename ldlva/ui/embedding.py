@@ -45,7 +45,7 @@ LEDE = (
 CAUTION = (
     "A map shows who is near whom; distances between clusters, their sizes and the empty space mean nothing, and "
     "another seed or perplexity gives another picture. The numbers do not depend on the picture: they are measured in "
-    "feature space (Euclidean distance), with 95% bootstrap intervals over faces. Silhouette and k-NN purity: higher is "
+    "feature space (Euclidean), with 95% bootstrap intervals over faces. Silhouette and k-NN purity: higher is "
     "better separated; Davies–Bouldin: lower is."
 )
 
@@ -193,7 +193,7 @@ def _choose(options: dict[str, tuple[str, str]], place: Any, key: str, prefer: s
 
 
 def first_models(methods: dict[str, str]) -> list[str]:
-    """The models shown before anybody chooses, given with their methods: different methods, in the order of `DEFAULTS`."""
+    """The models shown first, given with their methods: different methods, in the order of `DEFAULTS`."""
     met: dict[str, int] = {}
     ranks = {}
     for model, method in methods.items():

@@ -135,8 +135,8 @@ function build(root, data) {
     }
     for (const face of order) {
       if (!some || !state.selected.has(face)) continue;
-      dot(face, "#1F2430", 1, size + 1.6);
-      dot(face, colours[face] ?? "#888", 1, size + 0.4);
+      dot(face, "#1F2430", 1, size + Math.min(1.4, 0.45 * size));
+      dot(face, colours[face] ?? "#888", 1, size);
     }
     pen.globalAlpha = 1;
   }
