@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from ldlva.contact_sheet import Layout
-from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import ProjectionError
 from ldlva.inference import Estimate
 from ldlva.separation import NO_GROUP, Separation
@@ -45,7 +44,8 @@ class Panel:
         coordinates: N pairs, four decimals.
         divergence: t-SNE's own, at its end; comparable only within one set of faces and perplexity.
         width: number of features.
-        choices: the model's most probable label of every face.
+        labels: names of what the model can say.
+        choices: its most probable label of every face, index into `labels`.
         confidences: its probability, three decimals.
         separation: by grouping, where it is defined.
     """
@@ -58,6 +58,7 @@ class Panel:
     coordinates: list[list[float]]
     choices: list[int]
     confidences: list[float]
+    labels: list[str]
     separation: dict[str, Separation]
 
 
@@ -67,7 +68,8 @@ class Embedding:
 
     Attributes:
         source, title, names, parts, of: as in `embedding_drawing.Faces`.
-        labels, majorities: index into `EMOTION_NAMES`; `NO_GROUP` where there is none.
+        palette: name, title and colour of every label.
+        labels, majorities: index into `palette`; `NO_GROUP` where there is none.
         entropies: of every face's `reference` distribution in nats, three decimals; None where there is none.
         reference: what the distributions are.
         human: whether they are people's.
@@ -84,6 +86,7 @@ class Embedding:
     names: list[str]
     parts: list[str]
     of: int
+    palette: list[list[str]]
     labels: list[int]
     majorities: list[int]
     entropies: list[float | None]
@@ -205,14 +208,14 @@ def _points(embedding: Embedding) -> str:
     written = io.StringIO()
     lines = csv.writer(written, lineterminator="\n")
     lines.writerow(["model", "face", "part", "x", "y", "label", "majority", "entropy", "choice", "probability"])
-    name = (*EMOTION_NAMES, "")  # NO_GROUP is the last
+    name = [*(label for label, _, _ in embedding.palette), ""]  # NO_GROUP is the last
     for panel in embedding.panels:
         for row, face in enumerate(embedding.names):
             lines.writerow(
                 [
                     panel.model, face, embedding.parts[row] if embedding.parts else "", *panel.coordinates[row],
                     name[embedding.labels[row]], name[embedding.majorities[row]], embedding.entropies[row],
-                    name[panel.choices[row]], panel.confidences[row],
+                    panel.labels[panel.choices[row]], panel.confidences[row],
                 ]
             )  # fmt: skip
     return written.getvalue()

@@ -10,6 +10,7 @@ import numpy as np
 
 from ldlva.distributions import FloatArray, IntArray, entropy, human_distribution
 from ldlva.embedding import FORMAT, LABEL, MAJORITY, Embedding, Panel, digest, separation_from_json
+from ldlva.emotions import EMOTION_NAMES, EMOTIONS, Emotion
 from ldlva.jobs import ProgressFile
 from ldlva.projection import Projection, check_perplexity, tsne, version
 from ldlva.separation import NO_GROUP, Features, Separation, separation
@@ -31,10 +32,11 @@ class Faces:
         title: the same for a person.
         names: unique.
         parts: `train`, `valid` or `test` of a data set; empty for a study's faces.
-        labels: int64 `[N]` single labels, index into `EMOTION_NAMES`; `NO_GROUP` where there is none.
-        counts: int64 `[N, C]` votes over `EMOTION_NAMES`, or None.
+        labels: int64 `[N]` single labels, index into `emotions`; `NO_GROUP` where there is none.
+        counts: int64 `[N, C]` votes over `emotions`, or None.
         distributions: `[N, C]` where there are no votes but shares or mixtures, or None.
         reference: what the distributions are, for a person; empty if there are none.
+        emotions: C labels.
         of: how many faces there are, if these are a random part of them.
     """
 
@@ -46,6 +48,7 @@ class Faces:
     counts: IntArray | None = None
     distributions: FloatArray | None = None
     reference: str = ""
+    emotions: tuple[Emotion, ...] = EMOTIONS
     of: int = 0
 
     def __len__(self) -> int:
@@ -54,13 +57,14 @@ class Faces:
 
 @dataclass(frozen=True)
 class ModelView:
-    """What one model sees in the faces: `features` `[N, D]` and `probabilities` `[N, C]` over `EMOTION_NAMES`."""
+    """What one model sees in the faces: `features` `[N, D]` and `probabilities` `[N, C]` over its `labels`."""
 
     name: str
     method: str
     weights_sha256: str
     features: Features
     probabilities: FloatArray
+    labels: tuple[str, ...] = EMOTION_NAMES
 
 
 def draw(
@@ -101,6 +105,7 @@ def draw(
                 width=view.features.shape[1],
                 divergence=round(projection.divergence, 4),
                 coordinates=np.round(projection.coordinates, 4).tolist(),
+                labels=list(view.labels),
                 choices=view.probabilities.argmax(axis=1).tolist(),
                 confidences=np.round(view.probabilities.max(axis=1), 3).tolist(),
                 separation=numbers,
@@ -112,6 +117,7 @@ def draw(
         names=list(faces.names),
         parts=list(faces.parts),
         of=faces.of,
+        palette=[[emotion.name, emotion.title, emotion.colour] for emotion in faces.emotions],
         labels=faces.labels.tolist(),
         majorities=majorities.tolist(),
         entropies=entropies,

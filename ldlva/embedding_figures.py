@@ -11,7 +11,6 @@ import numpy as np
 
 from ldlva.distributions import FloatArray
 from ldlva.embedding import LABEL, MAJORITY, Embedding, Panel
-from ldlva.emotions import EMOTION_NAMES, EMOTIONS
 from ldlva.inference import Estimate
 from ldlva.separation import NO_GROUP
 
@@ -39,9 +38,9 @@ def colourings(embedding: Embedding) -> dict[str, str]:
 def colours(embedding: Embedding, colouring: str) -> list[str]:
     """A colour for every face."""
     if colouring == ENTROPY:
-        highest = float(np.log(len(EMOTION_NAMES)))
+        highest = float(np.log(len(embedding.palette)))
         return [NO_COLOUR if value is None else ramp(value / highest) for value in embedding.entropies]
-    return [NO_COLOUR if group == NO_GROUP else EMOTIONS[group].colour for group in embedding.groups(colouring)]
+    return [NO_COLOUR if group == NO_GROUP else embedding.palette[group][2] for group in embedding.groups(colouring)]
 
 
 def ramp(share: float) -> str:
@@ -136,10 +135,10 @@ def _legend(embedding: Embedding, colouring: str, height: int) -> str:
             f'<rect x="{1 + 6 * step}" y="{y - 9}" width="6" height="10" fill="{ramp(step / 19)}"/>'
             for step in range(20)
         )
-        return f'{steps}<text x="128" y="{y}">entropy from 0 to ln {len(EMOTION_NAMES)} nats</text>'
+        return f'{steps}<text x="128" y="{y}">entropy from 0 to ln {len(embedding.palette)} nats</text>'
     entries, x = "", 1
-    for emotion in EMOTIONS:
-        entries += f'<circle cx="{x + 4}" cy="{y - 4}" r="4" fill="{emotion.colour}"/>'
-        entries += f'<text x="{x + 12}" y="{y}">{emotion.title}</text>'
-        x += 24 + 6 * len(emotion.title)
+    for _, title, colour in embedding.palette:
+        entries += f'<circle cx="{x + 4}" cy="{y - 4}" r="4" fill="{colour}"/>'
+        entries += f'<text x="{x + 12}" y="{y}">{escape(title)}</text>'
+        x += 24 + 6 * len(title)
     return entries

@@ -10,7 +10,6 @@ from PIL import Image
 
 from ldlva.distributions import IntArray
 from ldlva.embedding_drawing import Faces, ModelView, sample
-from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import NotYetError, SurveyError
 from ldlva.separation import NO_GROUP
 from ldlva.survey.records import ModelFeatures, StudySummary, StudyVotes
@@ -54,8 +53,9 @@ def study_faces(
         title=study.title,
         names=tuple(votes.image_names[row] for row in kept),
         labels=_labels(votes, kept),
-        counts=_counts(votes)[kept] if votes.counts.any() else None,
+        counts=votes.counts[kept] if votes.counts.any() else None,
         reference="votes" if votes.counts.any() else "",
+        emotions=votes.emotions,
         of=len(rows) if len(kept) < len(rows) else 0,
     )
     return faces, [_view(model, ids) for model in found], _pictures(repository, ids)
@@ -68,29 +68,16 @@ def _checked(model: ModelFeatures) -> ModelFeatures:
 
 
 def _labels(votes: StudyVotes, rows: IntArray) -> IntArray:
-    return np.array(
-        [
-            EMOTION_NAMES.index(label) if (label := votes.image_labels[row]) in EMOTION_NAMES else NO_GROUP
-            for row in rows
-        ],
-        dtype=np.int64,
-    )
-
-
-def _counts(votes: StudyVotes) -> IntArray:
-    counts = np.zeros((len(votes.image_ids), len(EMOTION_NAMES)), dtype=np.int64)
-    for column, label in enumerate(votes.labels):
-        counts[:, EMOTION_NAMES.index(label)] = votes.counts[:, column]
-    return counts
+    column = {label: number for number, label in enumerate(votes.labels)}
+    return np.array([column.get(votes.image_labels[row] or "", NO_GROUP) for row in rows], dtype=np.int64)
 
 
 def _view(model: ModelFeatures, ids: Sequence[int]) -> ModelView:
     row = {image_id: number for number, image_id in enumerate(model.image_ids)}
     rows = [row[image_id] for image_id in ids]
-    probabilities = np.zeros((len(ids), len(EMOTION_NAMES)))
-    for column, label in enumerate(model.labels):
-        probabilities[:, EMOTION_NAMES.index(label)] = model.probabilities[rows, column]
-    return ModelView(model.name, model.method, model.weights_sha256, model.features[rows], probabilities)
+    return ModelView(
+        model.name, model.method, model.weights_sha256, model.features[rows], model.probabilities[rows], model.labels
+    )
 
 
 def _pictures(repository: Repository, ids: Sequence[int]) -> Iterator[Image.Image]:

@@ -190,7 +190,7 @@ function build(root, data) {
     add(words, "div", "name").textContent = data.names[face];
     for (const [name, values] of data.facts) if (values[face]) line(name, values[face]);
     const panel = data.panels[number];
-    line(panel.model, `${data.titles[panel.choices[face]]} ${Math.round(100 * panel.confidences[face])}%`);
+    line(panel.model, `${panel.labels[panel.choices[face]]} ${Math.round(100 * panel.confidences[face])}%`);
     where.dataset.face = data.names[face];
   }
 

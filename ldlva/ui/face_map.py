@@ -16,7 +16,6 @@ import streamlit as st
 
 from ldlva.embedding import LABEL, MAJORITY, Embedding, Panel
 from ldlva.embedding_figures import ENTROPY, NO_COLOUR, colourings, colours, interval, ramp
-from ldlva.emotions import EMOTION_NAMES, EMOTIONS
 from ldlva.separation import NO_GROUP
 
 _FOLDER = Path(__file__).parent
@@ -46,7 +45,6 @@ def content(embedding: Embedding, sheets: Sequence[bytes], key: str) -> dict[str
     return {
         "key": key,
         "names": embedding.names,
-        "titles": [emotion.title for emotion in EMOTIONS],
         "facts": _facts(embedding),
         "colourings": [_colouring(embedding, name, title) for name, title in known.items()],
         "colours": {name: colours(embedding, name) for name in known},
@@ -54,6 +52,7 @@ def content(embedding: Embedding, sheets: Sequence[bytes], key: str) -> dict[str
             {
                 "model": panel.model,
                 "coordinates": panel.coordinates,
+                "labels": [label.capitalize() for label in panel.labels],
                 "choices": panel.choices,
                 "confidences": panel.confidences,
                 "numbers": {name: _numbers(panel, _grouping(embedding, name)) for name in known},
@@ -87,12 +86,12 @@ def _colouring(embedding: Embedding, name: str, title: str) -> dict[str, Any]:
     described: dict[str, Any] = {"key": name, "title": title, "entries": []}
     if name == ENTROPY:
         steps = [ramp(step / (_RAMP_STEPS - 1)) for step in range(_RAMP_STEPS)]
-        described |= {"ramp": steps, "until": f"{math.log(len(EMOTION_NAMES)):.2f} nats (all emotions alike)"}
+        described |= {"ramp": steps, "until": f"{math.log(len(embedding.palette)):.2f} nats (all emotions alike)"}
         missing = any(value is None for value in embedding.entropies)
     else:
         groups = set(embedding.groups(name))
         described["entries"] = [
-            [emotion.title, emotion.colour] for number, emotion in enumerate(EMOTIONS) if number in groups
+            [title, colour] for number, (_, title, colour) in enumerate(embedding.palette) if number in groups
         ]
         missing = NO_GROUP in groups
     if missing:
@@ -102,7 +101,7 @@ def _colouring(embedding: Embedding, name: str, title: str) -> dict[str, Any]:
 
 def _facts(embedding: Embedding) -> list[tuple[str, list[str]]]:
     """What is said of a face under the pointer: name, and a text for every face, empty where there is none."""
-    titles = [*(emotion.title for emotion in EMOTIONS), ""]  # NO_GROUP is the last
+    titles = [*(title for _, title, _ in embedding.palette), ""]  # NO_GROUP is the last
     facts = []
     if embedding.human:
         facts.append(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -36,8 +39,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     commands: list[list[str]] = []
 
     def start(job: Job, kind: str, arguments: list[str], details: dict[str, str]) -> None:
-        import json
-
         commands.append(arguments)
         record = {"kind": kind, "arguments": arguments, "details": details, "created_at": "2026-01-01"} | GONE
         (job.folder / "job.json").write_text(json.dumps(record))
@@ -100,7 +101,12 @@ def test_a_stored_map_is_shown_and_an_outdated_one_says_so(
     monkeypatch.setattr(face_map, "draw", lambda found, sheets, key: shown.append(found))
     asked: list[embedding.Request] = []
     real = embedding.show
-    monkeypatch.setattr(embedding, "show", lambda request, draw: (asked.append(request), real(request, draw)))
+
+    def show(request: embedding.Request, draw: Any) -> None:
+        asked.append(request)
+        real(request, draw)
+
+    monkeypatch.setattr(embedding, "show", show)
     open_page("embedding", study="demo")
     stored = drawn()
     write(stored, [b"x"], "<svg/>", Path(asked[0].folder))
@@ -113,8 +119,6 @@ def test_a_stored_map_is_shown_and_an_outdated_one_says_so(
 
 
 def test_what_the_component_gets_is_complete_and_plain() -> None:
-    import json
-
     found = drawn()
     content = json.loads(json.dumps(face_map.content(found, [b"abc"], "k")))
     assert content["sheets"] == ["YWJj"]
@@ -131,8 +135,6 @@ def test_models_shown_first_are_of_different_methods() -> None:
 
 
 def test_the_page_does_not_load_what_computes() -> None:
-    import sys
-
     code = (
         "import sys, ldlva.ui.embedding, ldlva.ui.face_map;"
         "print([m for m in ('torch', 'scipy', 'sklearn', 'openTSNE') if m in sys.modules])"
