@@ -45,3 +45,7 @@ class TrainingError(LdlvaError):
 
 class JobError(LdlvaError):
     """A command beside the web process cannot be started, stopped or followed."""
+
+
+class ProjectionError(LdlvaError):
+    """Features that cannot be placed in the plane as asked."""

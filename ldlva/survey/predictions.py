@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from ldlva.errors import SurveyError
-from ldlva.survey.records import ModelPredictions, NewModel, StudySummary
+from ldlva.survey.records import ModelFeatures, ModelPredictions, NewModel, StudySummary
 from ldlva.survey.schema import Image, Model, Prediction, Study
 from ldlva.survey.store import Store
 
@@ -117,6 +117,37 @@ class PredictionStore(Store):
                 )
                 for model, image_ids, rows in found.values()
             ]
+
+    def features(self, study: StudySummary, model: str) -> ModelFeatures:
+        """One model's stored predictions and features for a study's images.
+
+        Raises:
+            SurveyError: it has predicted none of them, or its features differ in length.
+        """
+        query = (
+            select(Prediction.image_id, Prediction.probabilities, Prediction.features)
+            .join(Model, Model.id == Prediction.model_id)
+            .join(Image, Image.id == Prediction.image_id)
+            .where(Image.study_id == study.id, Model.name == model)
+            .order_by(Image.id)
+        )
+        with self._database.read() as session:
+            rows = session.execute(query).all()
+            if not rows:
+                raise SurveyError(f"{model!r} has not predicted “{study.title}”.")
+            row = session.execute(select(Model).where(Model.name == model)).scalar_one()
+            if len({len(found.features) for found in rows}) > 1:
+                raise SurveyError(f"Features of {model!r} differ in length. Predict the study with it again.")
+            stored = b"".join(found.features for found in rows)
+            return ModelFeatures(
+                name=row.name,
+                method=row.method,
+                weights_sha256=row.weights_sha256,
+                labels=tuple(row.labels),
+                image_ids=tuple(found.image_id for found in rows),
+                probabilities=np.array([found.probabilities for found in rows], dtype=np.float64),
+                features=np.frombuffer(stored, dtype="<f4").astype(np.float32).reshape(len(rows), -1),
+            )
 
 
 def _studies_predicted(session: Session, model_id: int, except_images: Sequence[int]) -> Sequence[str]:

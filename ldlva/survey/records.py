@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES, Emotion
 from ldlva.survey.protocol import DEFAULT_CONSENT, Protocol
@@ -250,6 +253,26 @@ class ModelPredictions:
     labels: tuple[str, ...]
     image_ids: tuple[int, ...]
     probabilities: FloatArray
+
+
+@dataclass(frozen=True)
+class ModelFeatures:
+    """What one model sees in some images of a study.
+
+    Attributes:
+        labels: C label names, the columns of `probabilities`.
+        image_ids: M images that have a prediction.
+        probabilities: float64 `[M, C]`.
+        features: float32 `[M, D]`; D is 0 where predictions were stored without.
+    """
+
+    name: str
+    method: str
+    weights_sha256: str
+    labels: tuple[str, ...]
+    image_ids: tuple[int, ...]
+    probabilities: FloatArray
+    features: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
