@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     runs: Path = PROJECT_ROOT / "runs"
     """Folder of the Training page's runs."""
 
+    plain_ballot: bool = False
+    """Show volunteers Streamlit's own buttons instead of the component."""
+
     researcher_pages: bool = True
     """Show the pages that create and close studies; false for a server that strangers reach."""
 

@@ -26,7 +26,7 @@ def apply() -> None:
     """Put the style sheet on the page."""
     colours = {emotion.name: emotion.colour for emotion in EMOTIONS} | {NONE_OF_THESE: NONE_COLOUR}
     buttons = "\n".join(
-        f'.st-key-choices [class*="-{name}"] button {{ border-left-color: {colour}; }}'
+        f'.st-key-choices [class*="-{name}"] button {{ border-inline-start-color: {colour}; }}'
         for name, colour in colours.items()
     )
     st.html(_STYLE_SHEET)
