@@ -7,7 +7,7 @@ from ldlva.comparison import GRID, HEADLINE
 from ldlva.distributions import human_distribution
 from ldlva.ui import compare, components, session
 
-with session.page("Compare", layout="wide"):
+with session.page("Compare", layout="wide", researchers_only=True):
     st.title("Models against people")
     study = session.choose_study()
     if study is None:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ldlva.cli import checks, compare, methods, models, studies, table1, training
+from ldlva.cli import access, checks, compare, methods, models, studies, table1, training
 from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -23,6 +23,7 @@ app.command()(table1.table1)
 app.command()(methods.methods)
 app.command()(compare.compare)
 app.command()(checks.selfcheck)
+app.command()(access.password)
 
 
 def main() -> None:
