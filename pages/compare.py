@@ -19,6 +19,8 @@ with session.page("Compare", layout="wide", researchers_only=True):
     st.html(f'<p class="muted">{compare.scope(report)}</p>')
     if study.origin.get("source") == "faces":
         st.html(f'<p class="muted">{compare.RENDERED_NOTE}</p>')
+    for note in compared.notes:
+        st.html(components.notice(note))
     if report.differences:
         st.html(components.verdict(report.verdict()))
 
@@ -54,7 +56,7 @@ with session.page("Compare", layout="wide", researchers_only=True):
         people = {f"People ({compared.votes.counts[row].sum()})": human_distribution(compared.votes.counts[[row]])[0]}
         models = {model.name: compared.predictions[model.name][row] for model in report.models}
         bars.plotly_chart(
-            figures.distribution_panels(compared.votes.labels, people | models),
+            figures.distribution_panels(compared.votes.emotions, people | models),
             config={"displayModeBar": False},
             theme=None,
             key=f"face-{row}",

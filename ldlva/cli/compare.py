@@ -25,6 +25,8 @@ def compare(study: Annotated[str, typer.Option(help="Name of the study.")], as_j
         print_json({"study": study, **compared.to_json()})
         return
     _print_comparison(compared.comparison, study)
+    for note in compared.notes:
+        print(note)
 
 
 def _print_comparison(comparison: Comparison, study: str) -> None:

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from ldlva.comparison import COMPANIONS, GRID, HEADLINE, Comparison
-from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, emotion
+from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, Emotion, emotion
 from ldlva.inference import Estimate
 from ldlva.jobs import Progress
 from ldlva.languages import Language
@@ -174,26 +174,27 @@ def stats(values: Iterable[tuple[str, str]]) -> str:
     return f'<div class="stats">{tiles}</div>'
 
 
-def legend(labels: Sequence[str], none: bool = False) -> str:
+def legend(labels: Sequence[str | Emotion], none: bool = False) -> str:
     """The colours of the labels, and of "none of these" where it was chosen."""
     entries = [(emotion(label).title, emotion(label).colour) for label in labels]
     if none:
         entries.append(("None of these", NONE_COLOUR))
     return (
         '<div class="legend">'
-        + "".join(f'<span><i style="background:{colour}"></i>{title}</span>' for title, colour in entries)
+        + "".join(f'<span><i style="background:{colour}"></i>{escape(title)}</span>' for title, colour in entries)
         + "</div>"
     )
 
 
-def vote_card(name: str, image: str, labels: Sequence[str], counts: Sequence[int], none_count: int) -> str:
+def vote_card(name: str, image: str, labels: Sequence[str | Emotion], counts: Sequence[int], none_count: int) -> str:
     """One face with its vote distribution; `image` is a data URL."""
     total = sum(counts) + none_count
     if total == 0:
         body = '<div class="winner">No votes yet</div>'
     else:
         shares = [
-            (emotion(label).title, emotion(label).colour, count) for label, count in zip(labels, counts, strict=True)
+            (escape(emotion(label).title), emotion(label).colour, count)
+            for label, count in zip(labels, counts, strict=True)
         ]
         shares.append(("None of these", NONE_COLOUR, none_count))
         top = max(count for _, _, count in shares)
