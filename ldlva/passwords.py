@@ -28,7 +28,9 @@ def hash_password(password: str) -> str:
         LdlvaError: the password is shorter than `FEWEST_CHARACTERS`.
     """
     if len(password) < FEWEST_CHARACTERS:
-        raise LdlvaError(f"The password is too short. Take at least {FEWEST_CHARACTERS} characters; a sentence is fine.")
+        raise LdlvaError(
+            f"The password is too short. Take at least {FEWEST_CHARACTERS} characters; a sentence is fine."
+        )
     salt = secrets.token_bytes(16)
     derived = _derive(password, salt, _COST, _BLOCK, _PARALLEL)
     return ":".join((_FORMAT, str(_COST), str(_BLOCK), str(_PARALLEL), _encode(salt), _encode(derived)))
@@ -120,7 +122,11 @@ def _parse(stored: str) -> tuple[int, int, int, bytes, bytes]:
         name, *numbers, salt, derived = stored.strip().split(":")
         cost, block, parallel = map(int, numbers)
         parsed = cost, block, parallel, _decode(salt), _decode(derived)
-        if name != _FORMAT or not (1 < cost <= 2**20 and 0 < block <= 32 and 0 < parallel <= 16) or len(parsed[4]) != 32:
+        if (
+            name != _FORMAT
+            or not (1 < cost <= 2**20 and 0 < block <= 32 and 0 < parallel <= 16)
+            or len(parsed[4]) != 32
+        ):
             raise ValueError
     except ValueError:
         raise LdlvaError("this is not a hash made by: python -m ldlva password") from None

@@ -58,7 +58,12 @@ def test_choices_are_told_apart_by_name(path: Path) -> None:
 def test_every_text_is_shown_somewhere_and_every_text_shown_exists() -> None:
     """A text nobody reads is work for every translator; a missing one would be found by a volunteer."""
     known = set(language(DEFAULT).texts)
-    code = "".join(path.read_text() for folder in ("ldlva/ui", "pages") for path in (FOLDER.parents[1] / folder).iterdir() if path.suffix in (".py", ".js"))
+    code = "".join(
+        path.read_text()
+        for folder in ("ldlva/ui", "pages")
+        for path in (FOLDER.parents[1] / folder).iterdir()
+        if path.suffix in (".py", ".js")
+    )
     code += (FOLDER.parents[1] / "app.py").read_text()
     used = set(re.findall(r'"((?:home|consent|questions|ballot|end|withdrawal|errors)\.[a-z_]+)"', code))
     assert used <= known

@@ -31,7 +31,13 @@ def test_only_the_password_fits_its_hash_which_does_not_hold_it(stored: str) -> 
 def test_short_passwords_and_other_things_than_hashes_are_refused(stored: str) -> None:
     with pytest.raises(LdlvaError, match="at least 12"):
         hash_password("short")
-    for damaged in (PASSWORD, stored[:-4], stored.replace("scrypt", "argon"), "scrypt:1073741824:8:1:AAAA:AAAA", "::::::"):
+    for damaged in (
+        PASSWORD,
+        stored[:-4],
+        stored.replace("scrypt", "argon"),
+        "scrypt:1073741824:8:1:AAAA:AAAA",
+        "::::::",
+    ):
         with pytest.raises(LdlvaError, match="ldlva password"):
             check_hash(damaged)
 

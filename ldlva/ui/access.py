@@ -88,7 +88,9 @@ def draw_gate() -> None:
         )
     if password:
         with st.form("sign-in", border=False, width=420):
-            entered = st.text_input("Password", type="password", key="sign-in-password", autocomplete="current-password")
+            entered = st.text_input(
+                "Password", type="password", key="sign-in-password", autocomplete="current-password"
+            )
             if st.form_submit_button("Sign in", type="primary"):
                 _sign_in(entered, password)
         if (said := st.session_state.pop(_SAID, None)) is not None:
@@ -168,7 +170,9 @@ def _providers() -> list[str | None]:
     if not st.secrets.load_if_toml_exists():
         return []
     section = st.secrets.get("auth", {})
-    named: list[str | None] = [name for name, entry in section.items() if isinstance(entry, Mapping) and "client_id" in entry]
+    named: list[str | None] = [
+        name for name, entry in section.items() if isinstance(entry, Mapping) and "client_id" in entry
+    ]
     return ([None] if "client_id" in section else []) + named
 
 
@@ -181,7 +185,9 @@ def is_admitted(user: Mapping[str, object], admitted: str) -> bool:
     email = str(user.get("email") or "").lower()
     if not email or user.get("email_verified") is False:
         return False
-    return any(fnmatch.fnmatchcase(email, pattern.strip().lower()) for pattern in admitted.split(",") if pattern.strip())
+    return any(
+        fnmatch.fnmatchcase(email, pattern.strip().lower()) for pattern in admitted.split(",") if pattern.strip()
+    )
 
 
 def _draw_unknown_user() -> None:

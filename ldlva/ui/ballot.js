@@ -217,8 +217,8 @@ function createBallot(root) {
 
   function toggle(name) {
     if (picked.has(name)) picked.delete(name);
-    else if (name === "none") picked = new Set(["none"]);
-    else { picked.delete("none"); picked.add(name); }
+    else if (name === "none" || name === "other") picked = new Set([name]); // these stand alone
+    else { picked.delete("none"); picked.delete("other"); picked.add(name); }
     drawPicked();
     say([...picked].map(titleOf).join(", "));
   }

@@ -45,7 +45,7 @@ class Answer:
     repeat: int
     choice: str | tuple[str, ...]
     response_ms: int | None
-    intensity: float | None = None
+    intensity: int | None = None
     valence: float | None = None
     arousal: float | None = None
     other_text: str | None = None

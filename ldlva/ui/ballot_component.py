@@ -74,9 +74,7 @@ def payload(ballot: Ballot, language: Language, failure: str | None) -> dict[str
         "fixation_ms": protocol.presentation.fixation_ms,
         "break_every": protocol.presentation.break_every,
         "quiet_ms": round(1000 * screen.QUIET_SECONDS),
-        "texts": {
-            key.split(".")[1]: text for key, text in language.texts.items() if key.split(".")[0] in _SECTIONS
-        },
+        "texts": {key.split(".")[1]: text for key, text in language.texts.items() if key.split(".")[0] in _SECTIONS},
         "failure": failure,
         "plain_link": f"?{urlencode({**st.query_params.to_dict(), 'plain': '1'})}",
     }
@@ -115,7 +113,7 @@ def read_answer(event: Mapping[str, Any]) -> screen.Answer | None:
         repeat,
         choice,
         response_ms=elapsed if is_credible else None,
-        intensity=_number(event.get("intensity")),
+        intensity=None if (intensity := _number(event.get("intensity"))) is None else round(intensity),
         valence=_number(event.get("valence")),
         arousal=_number(event.get("arousal")),
         other_text=other[:200] if isinstance(other, str) else None,

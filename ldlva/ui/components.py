@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from ldlva.comparison import COMPANIONS, GRID, HEADLINE, Comparison
-from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, Emotion, emotion
+from ldlva.emotions import NONE_COLOUR, Emotion, emotion
 from ldlva.inference import Estimate
 from ldlva.jobs import Progress
 from ldlva.languages import Language
@@ -60,7 +60,9 @@ def timed_face(face: str, showing: str, fixation_ms: int, exposure_ms: int | Non
     if not fixation_ms and exposure_ms is None:
         return face
     frames = f"@keyframes cross-{showing}{{to{{visibility:hidden}}}}"
-    cross = f'<div class="cross" aria-hidden="true" style="animation:cross-{showing} 0s {fixation_ms}ms forwards">+</div>'
+    cross = (
+        f'<div class="cross" aria-hidden="true" style="animation:cross-{showing} 0s {fixation_ms}ms forwards">+</div>'
+    )
     style = f"#face-{showing}{{animation:before-{showing} {fixation_ms}ms backwards"
     frames += f"@keyframes before-{showing}{{from,to{{visibility:hidden}}}}"
     if exposure_ms is not None:

@@ -118,24 +118,22 @@ def _draw_several(token: str, ballot: Ballot, language: Language) -> None:
 def _draw_rating(token: str, ballot: Ballot, language: Language) -> None:
     trial, chosen, elapsed_ms = st.session_state[_RATED]
     mode = ballot.protocol.response.mode
-    title = next(choice.title for choice in screen.choices(ballot.protocol, ballot.options, language) if choice.name == chosen)
-    st.html(f'<p class="muted">{components.text(language.text("ballot.chosen", emotion=title))}</p>')
+    titles = {choice.name: choice.title for choice in screen.choices(ballot.protocol, ballot.options, language)}
+    st.html(f'<p class="muted">{components.text(language.text("ballot.chosen", emotion=titles[chosen]))}</p>')
 
-    def slider(name: str, low: int, key: str) -> int:
+    def slider(name: str, low: int) -> int:
         ends = f"{language.text(f'ballot.{name}_low')} – {language.text(f'ballot.{name}_high')}"
         label = f"{language.text(f'ballot.{name}')} ({ends})"
-        return int(st.slider(label, low, 100, (low + 100) // 2, key=f"{key}-{trial.image_id}-{trial.repeat}"))
+        return int(st.slider(label, low, 100, (low + 100) // 2, key=f"{name}-{trial.image_id}-{trial.repeat}"))
 
-    rating: dict[str, float] = {}
-    other = None
+    intensity = valence = arousal = other = None
     if chosen == OTHER:
         other = st.text_input(language.text("ballot.other_text"), key="other-text", max_chars=200) or None
     elif mode == "intensity":
-        rating["intensity"] = slider("intensity", 0, "intensity")
+        intensity = slider("intensity", 0)
     else:
-        rating["valence"] = slider("valence", -100, "valence") / 100
-        rating["arousal"] = slider("arousal", -100, "arousal") / 100
-    answer = screen.Answer(trial.image_id, trial.repeat, chosen, elapsed_ms, other_text=other, **rating)
+        valence, arousal = slider("valence", -100) / 100, slider("arousal", -100) / 100
+    answer = screen.Answer(trial.image_id, trial.repeat, chosen, elapsed_ms, intensity, valence, arousal, other)
     _continue(language, lambda: _send(token, ballot, answer, language))
 
 

@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from html import escape
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from ldlva.errors import LdlvaError, VolunteerError
-from ldlva.languages import DEFAULT, Language, language, languages, preferred
+from ldlva.languages import Language, language, languages, preferred
+from ldlva.ui import access, components
+
+
+class Spoken:
+    """The language of a page, once it is known in which ones it is offered."""
+
+    def __init__(self) -> None:
+        self.language = choose(list(languages()))
+
+    def settle(self, offered: Sequence[str], stored: str | None = None) -> Language:
+        """Speak the best of the languages offered from here on."""
+        self.language = choose(offered, stored)
+        apply(self.language)
+        return self.language
+
+    def settle_any(self) -> Language:
+        """Speak any language that the pages are translated into."""
+        return self.settle(list(languages()))
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[Spoken]:
+    """Turn every expected error of a volunteer's page into a message in their language."""
+    spoken = Spoken()
+    try:
+        yield spoken
+    except LdlvaError as error:
+        language = spoken.language
+        apply(language)
+        if not isinstance(error, VolunteerError):  # the reason is the researcher's business
+            logging.getLogger(__name__).warning("A volunteer's page failed: %s", error)
+            if access.is_researcher():
+                raise
+        st.title(language.text("home.title"))
+        st.html(components.alert(explain(error, language)))
+        st.page_link("app.py", label=language.text("errors.home"))
 
 
 def choose(offered: Sequence[str], stored: str | None = None) -> Language:
     """The visitor's language: by `?lang=`, else as stored with their consent, else the browser's; of those offered."""
-    return language(preferred([st.query_params.get("lang"), stored, st.context.locale], offered))
+    return language(preferred([st.query_params.get("lang"), stored, _browser_locale()], offered))
 
 
-def choose_any() -> Language:
-    """The visitor's language where no study says which are offered."""
-    return choose(list(languages()))
+def _browser_locale() -> str | None:
+    locale = st.context.locale
+    return locale if isinstance(locale, str) else None
 
 
 def apply(spoken: Language) -> None:
@@ -53,8 +91,3 @@ def explain(error: LdlvaError, spoken: Language, otherwise: str = "errors.server
     if isinstance(error, VolunteerError):
         return spoken.text(f"errors.{error.kind}", **error.values)
     return spoken.text(otherwise)
-
-
-def is_default(spoken: Language) -> bool:
-    """Whether this is the language that the product's own texts are first written in."""
-    return spoken.code == DEFAULT

@@ -87,7 +87,11 @@ def test_guessing_is_stopped(with_password: None) -> None:
         (LOCAL, "192.168.1.7", False),  # another machine on the network
         ({"Host": "192.168.1.5:8501", "Origin": "http://192.168.1.5:8501"}, None, False),
         (LOCAL | {"X-Forwarded-For": "203.0.113.9"}, None, False),  # a proxy on this machine
-        ({"Host": "127.0.0.1:8501", "Origin": "https://study.example"}, None, False),  # one that rewrites Host, as nginx
+        (
+            {"Host": "127.0.0.1:8501", "Origin": "https://study.example"},
+            None,
+            False,
+        ),  # one that rewrites Host, as nginx
         ({"Host": "rebound.example", "Origin": "http://rebound.example"}, None, False),  # a name pointed at 127.0.0.1
         ({"Host": "localhost.example", "Origin": "http://localhost.example"}, None, False),
         ({"Host": "localhost"}, None, False),
