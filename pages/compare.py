@@ -6,7 +6,7 @@ from ldlva import figures
 from ldlva.measures import GRID, HEADLINE
 from ldlva.ui import compare, compare_tools, components, session
 
-with session.page("Compare", layout="wide"):
+with session.page("Compare", layout="wide", researchers_only=True):
     st.title("Models against people")
     study = session.choose_study()
     if study is None:

@@ -5,7 +5,7 @@ import streamlit as st
 from ldlva import figures
 from ldlva.ui import components, results, session
 
-with session.page("Results", layout="wide"):
+with session.page("Results", layout="wide", researchers_only=True):
     st.title("Results")
     study = session.choose_study()
     if study is None:

@@ -8,7 +8,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ldlva.cli import agreement, checks, compare, embedding, methods, models, predictions, studies, table1, training
+from ldlva.cli import (
+    access,
+    agreement,
+    checks,
+    compare,
+    embedding,
+    methods,
+    models,
+    predictions,
+    studies,
+    table1,
+    training,
+)
 from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -26,6 +38,7 @@ app.command()(compare.compare)
 app.command()(agreement.agreement)
 app.command()(embedding.embed)
 app.command()(checks.selfcheck)
+app.command()(access.password)
 
 
 def main() -> None:
