@@ -17,6 +17,20 @@ class SurveyError(LdlvaError):
     """A study, volunteer or vote request that cannot be honoured."""
 
 
+class VolunteerError(SurveyError):
+    """A request of a volunteer that cannot be honoured.
+
+    Attributes:
+        kind: what it is about, for pages that say it in the volunteer's language.
+        values: what the sentence mentions, by name.
+    """
+
+    def __init__(self, kind: str, message: str, **values: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.values = values
+
+
 class NotYetError(SurveyError):
     """Nothing is wrong, something is still to be done first: votes to collect, a model to train."""
 
@@ -31,3 +45,7 @@ class TrainingError(LdlvaError):
 
 class JobError(LdlvaError):
     """A command beside the web process cannot be started, stopped or followed."""
+
+
+class ProjectionError(LdlvaError):
+    """Features that cannot be placed in the plane as asked."""

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from ldlva.comparison import Comparison
 from ldlva.distributions import FloatArray
-from ldlva.emotions import emotion
+from ldlva.emotions import Emotion, emotion
 
 INK = "#1F2430"
 MUTED = "#6B7280"
@@ -36,11 +36,11 @@ def _layout(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
-def distribution_panels(labels: Sequence[str], distributions: Mapping[str, FloatArray]) -> go.Figure:
+def distribution_panels(labels: Sequence[str | Emotion], distributions: Mapping[str, FloatArray]) -> go.Figure:
     """One face: bars per emotion, a panel per source (people first, then models), as in the supplement's Figure 2.
 
     Args:
-        labels: C label names.
+        labels: C labels; a built-in one may be given by its name.
         distributions: panel title to `[C]`, summing to 1.
     """
     titles = [emotion(label).title for label in labels]
@@ -67,7 +67,7 @@ def distribution_panels(labels: Sequence[str], distributions: Mapping[str, Float
     return _layout(figure, height=52 + 27 * len(labels))
 
 
-def overall_distribution(labels: Sequence[str], counts: Sequence[int]) -> go.Figure:
+def overall_distribution(labels: Sequence[str | Emotion], counts: Sequence[int]) -> go.Figure:
     """Votes per emotion over all images of a study."""
     total = sum(counts)
     figure = go.Figure(

@@ -162,7 +162,7 @@ class ProgressWriter:
         due = stage != self._stage or step == steps or now - self._written >= WRITE_SECONDS
         if stage != self._stage:
             self._stage, self._stage_began = stage, (now, done)
-        if not due or not _is_main_process() or not self._path.parent.is_dir():
+        if not due or not is_main_process() or not self._path.parent.is_dir():
             return
         began, first = self._stage_began
         content = RunProgress(
@@ -187,7 +187,7 @@ def machine() -> str:
     return platform.node()
 
 
-def _is_main_process() -> bool:
+def is_main_process() -> bool:
     """Of several that `torchrun` started, one speaks for all."""
     return os.environ.get("RANK", "0") == "0"
 
@@ -247,7 +247,7 @@ def check_not_running(folder: Path) -> None:
         TrainingError: another process trains there.
     """
     progress = read_progress(folder)
-    if not _is_main_process() or progress is None or progress.pid == os.getpid():
+    if not is_main_process() or progress is None or progress.pid == os.getpid():
         return
     if progress.is_alive(time.time()):
         raise TrainingError(

@@ -6,10 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ldlva.errors import LdlvaError
+from ldlva.passwords import check_hash
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,8 +38,30 @@ class Settings(BaseSettings):
     runs: Path = PROJECT_ROOT / "runs"
     """Folder of the Training page's runs."""
 
-    researcher_pages: bool = True
-    """Show the pages that create and close studies; false for a server that strangers reach."""
+    folders: Path = Path.home()
+    """Pages take pictures and data sets from folders within this one."""
+
+    plain_ballot: bool = False
+    """Show volunteers Streamlit's own buttons instead of the component."""
+
+    researcher_access: Literal["sign-in", "open", "off"] = "sign-in"
+    """Who sees the researchers' pages: who signs in (or, where nobody can, a browser on the same machine), all, nobody."""
+
+    researcher_password_hash: str = ""
+    """Made by `python -m ldlva password`."""
+
+    researchers: str = ""
+    """Who an identity provider may let in: e-mail addresses or patterns such as `*@uni.example`, separated by commas."""
+
+    @field_validator("researcher_password_hash")
+    @classmethod
+    def _is_hash(cls, value: str) -> str:
+        if value:
+            try:
+                check_hash(value)
+            except LdlvaError as error:
+                raise ValueError(str(error)) from None
+        return value
 
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""

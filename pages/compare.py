@@ -6,7 +6,7 @@ from ldlva import figures
 from ldlva.measures import GRID, HEADLINE
 from ldlva.ui import compare, compare_tools, components, session
 
-with session.page("Compare", layout="wide"):
+with session.page("Compare", layout="wide", researchers_only=True):
     st.title("Models against people")
     study = session.choose_study()
     if study is None:
@@ -19,6 +19,8 @@ with session.page("Compare", layout="wide"):
     st.html(f'<p class="muted">{compare.scope(report)}</p>')
     if study.origin.get("source") == "faces":
         st.html(f'<p class="muted">{compare.RENDERED_NOTE}</p>')
+    for note in compared.notes:
+        st.html(components.notice(note))
     if report.differences:
         st.html(components.verdict(report.verdict()))
 

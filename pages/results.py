@@ -5,7 +5,7 @@ import streamlit as st
 from ldlva import figures
 from ldlva.ui import components, results, session
 
-with session.page("Results", layout="wide"):
+with session.page("Results", layout="wide", researchers_only=True):
     st.title("Results")
     study = session.choose_study()
     if study is None:
@@ -24,7 +24,7 @@ with session.page("Results", layout="wide"):
     st.header("All faces together")
     if votes.counts.any():
         st.plotly_chart(
-            figures.overall_distribution(votes.labels, votes.counts.sum(axis=0).tolist()),
+            figures.overall_distribution(votes.emotions, votes.counts.sum(axis=0).tolist()),
             config={"displayModeBar": False},
             theme=None,
             key="overall",
@@ -38,6 +38,6 @@ with session.page("Results", layout="wide"):
         "Sort by", list(results.ORDERS), default=next(iter(results.ORDERS)), required=True, key="order"
     )
     rows = results.ORDERS[order](votes)
-    st.html(components.legend(votes.labels, none=bool(votes.none_counts.any())))
+    st.html(components.legend(votes.emotions, none=bool(votes.none_counts.any())))
     shown = session.paged(rows, size=24)
     st.html(components.gallery(results.card(votes, row) for row in shown))

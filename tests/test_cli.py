@@ -342,3 +342,84 @@ def test_every_command_and_option_is_documented() -> None:
 
     walk(typer.main.get_command(cli.app), "")
     assert missing == []
+
+
+def test_a_study_by_protocol_from_creation_to_erasure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Create by protocol, change it, invite, vote, follow, withdraw, purge, clone: every command of a study's life."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(png(number))
+    file = tmp_path / "protocol.toml"
+    file.write_text(
+        'title = "Mine"\nretention_days = 30\n[consent]\ntext = "Agree."\n[access]\nwho = "one_time"\n'
+        '[stopping]\nrule = "quota"\nvotes_per_face = 2\n',
+        encoding="utf-8",
+    )
+    create = ["study", "create", "--name", "s", "--images", str(folder), "--crop", "none", "--protocol", str(file)]
+    assert run(monkeypatch, *create, "--title", "Other") == 1
+    assert "are in the protocol" in capsys.readouterr().err
+    assert run(monkeypatch, "study", "protocol", "check", str(file)) == 0
+    assert "is a valid protocol" in capsys.readouterr().out
+    assert run(monkeypatch, *create, "--draft") == 0
+    assert "is draft. It takes one-time links: study invite s" in capsys.readouterr().out
+
+    assert run(monkeypatch, "study", "protocol", "show", "s") == 0
+    shown = capsys.readouterr().out
+    file.write_text(shown.replace("votes_per_face = 2", "votes_per_face = 1"), encoding="utf-8")
+    assert run(monkeypatch, "study", "protocol", "set", "s", str(file)) == 0
+    assert run(monkeypatch, "study", "status", "s", "open") == 0
+    assert run(monkeypatch, "study", "protocol", "set", "s", str(file)) == 0  # nothing changes: nothing to refuse
+    capsys.readouterr()
+    assert run(monkeypatch, "study", "protocol", "show", "s", "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["protocol"]["stopping"]["votes_per_face"] == 1
+    assert [version["version"] for version in content["versions"]] == [1, 2]
+    assert run(monkeypatch, "study", "protocol", "show", "s", "--version", "9") == 1
+
+    assert run(monkeypatch, "study", "invite", "s", "--note", "Ann", "--base", "https://x.org/", "--json") == 0
+    [invited] = json.loads(capsys.readouterr().out)
+    assert invited["link"].startswith("https://x.org/vote?study=s&i=")
+    repository = open_repository()
+    enrolment = repository.enrol("s", invitation=invited["link"].split("&i=")[1])
+    ballot = repository.ballot(enrolment.token)
+    while ballot.image_id is not None:
+        ballot = repository.vote(enrolment.token, ballot.image_id, "fear", 900)
+    capsys.readouterr()
+    assert run(monkeypatch, "study", "invitations", "s", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["link"], listed["one_time"][0]["note"]) == (None, "Ann")
+    assert listed["one_time"][0]["used_at"]
+    assert run(monkeypatch, "study", "progress", "s", "--json") == 0
+    progress = json.loads(capsys.readouterr().out)
+    assert (progress["votes_needed"], progress["volunteers"]["finished"]) == (0, 1)
+    assert run(monkeypatch, "study", "volunteers", "s", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["votes"] == 3
+    for command in ("progress", "volunteers", "invitations"):
+        assert run(monkeypatch, "study", command, "s") == 0
+    assert "Ann" in capsys.readouterr().out
+    assert run(monkeypatch, "study", "export", "s", "--out", str(tmp_path / "out")) == 0
+    assert (tmp_path / "out" / "protocol-2.toml").exists()
+
+    capsys.readouterr()
+    assert run(monkeypatch, "study", "withdraw", enrolment.withdrawal_code.lower()) == 0
+    assert "3 votes in “Mine”" in capsys.readouterr().out
+    assert repository.study("s").votes == 0
+    assert run(monkeypatch, "study", "withdraw", enrolment.withdrawal_code) == 1
+    assert run(monkeypatch, "study", "purge", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [{"study": "s", "retention_days": 30, "volunteers": 0}]
+    assert run(monkeypatch, "study", "clone", "s", "copy") == 0
+    assert repository.study("copy").status == "draft"
+
+
+def test_a_wrong_protocol_is_one_line_of_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text('title = "x"\n[response]\nmode = "guess"\n')
+    assert run(monkeypatch, "study", "protocol", "check", str(file)) == 1
+    error = capsys.readouterr().err
+    assert "p.toml: response.mode is 'guess'; allowed are 'single', 'multiple'" in error
+    assert "consent is missing" in error

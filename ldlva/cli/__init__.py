@@ -8,7 +8,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ldlva.cli import agreement, checks, compare, methods, models, predictions, report, studies, table1, training
+from ldlva.cli import (
+    access,
+    agreement,
+    checks,
+    compare,
+    embedding,
+    methods,
+    models,
+    predictions,
+    report,
+    studies,
+    table1,
+    training,
+)
 from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -25,7 +38,9 @@ app.command()(methods.methods)
 app.command()(compare.compare)
 app.command()(agreement.agreement)
 app.command()(report.report)
+app.command()(embedding.embed)
 app.command()(checks.selfcheck)
+app.command()(access.password)
 
 
 def main() -> None:

@@ -41,6 +41,8 @@ def compare(
         print_json({"study": study, **compared.to_json()})
         return
     _print_comparison(compared.comparison, study)
+    for note in compared.notes:
+        print(note)
     for name, why in compared.incomparable.items():
         print(f"Left out: {name}: {why}")
 

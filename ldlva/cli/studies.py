@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ldlva.cli import protocols, samples, volunteers
 from ldlva.cli.output import Json, print_json
 from ldlva.cli.training import ProgressPath, predict_with
 from ldlva.datasets import check_split
@@ -20,15 +21,21 @@ from ldlva.jobs import ProgressFile
 from ldlva.survey.demo import DEMO, create_demo_study
 from ldlva.survey.export import export_study
 from ldlva.survey.face_finding import CROPS, Crop, Cropper
+from ldlva.survey.invitations import study_path
 from ldlva.survey.open import open_repository
-from ldlva.survey.records import NewStudy
+from ldlva.survey.protocol_file import read_protocol
+from ldlva.survey.records import NewStudy, StudySummary
 from ldlva.survey.sampling import ferplus_study
+from ldlva.survey.studies import protocol_of
 from ldlva.survey.uploads import Upload, read_upload
 
 if TYPE_CHECKING:
     from ldlva.training.runs import Run
 
 app = typer.Typer(no_args_is_help=True, help="Create, list, open, close and export studies.")
+app.add_typer(protocols.app, name="protocol")
+volunteers.register(app)
+app.command("sample")(samples.sample)
 database_app = typer.Typer(no_args_is_help=True, help="The survey database.")
 
 
@@ -47,6 +54,10 @@ def create_study(
     description: Annotated[str, typer.Option(help="One or two sentences for volunteers.")] = "",
     faces_per_volunteer: Annotated[int | None, typer.Option(help="Default: every face.")] = None,
     consent: Annotated[Path | None, typer.Option(help="Text file with your consent text.")] = None,
+    protocol: Annotated[
+        Path | None, typer.Option(help="Protocol (TOML) that says all about title, labels, order, consent and so on.")
+    ] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Do not open it yet.")] = False,
     crop: Annotated[
         str, typer.Option(help="face: find, level and crop the face; centre: the middle square; none: as it is.")
     ] = "face",
@@ -60,6 +71,13 @@ def create_study(
 ) -> None:
     """Put up a study of your own images; it is open at once. Files that cannot be used are named, the others kept."""
     settings: dict[str, Any] = {}
+    if protocol is not None:
+        if title or description or faces_per_volunteer is not None or consent is not None:
+            raise LdlvaError(
+                "Title, description, faces per volunteer and consent are in the protocol. Give either --protocol or "
+                "the others."
+            )
+        settings = {"protocol": read_protocol(protocol)}
     if consent is not None:
         try:
             settings = {"consent_text": consent.read_text(encoding="utf-8"), "consent_version": consent.stem}
@@ -70,8 +88,10 @@ def create_study(
         title=title or name,
         description=description,
         faces_per_volunteer=faces_per_volunteer,
+        status="draft" if draft else "open",
         **settings,
     )
+    protocol_of(study)  # wrong entries before the long work
     repository = open_repository()
     repository.check_new_name(name)  # before the long work
     telling = ProgressFile(progress)
@@ -92,7 +112,13 @@ def create_study(
     telling("Done", len(files), len(files), report=upload.to_json())
     if predicted:
         print(f"Predicted by {', '.join(model.name for model, _ in predicted)}.")
-    print(f"Study {name!r} with {len(upload.images)} faces is open. Its link ends in /vote?study={name}")
+    made = repository.study(name)
+    print(f"Study {name!r} with {len(upload.images)} faces is {made.status}. {_link(made)}")
+
+
+def _link(study: StudySummary) -> str:
+    path = study_path(study)
+    return f"Its link ends in {path}" if path else f"It takes one-time links: study invite {study.name}"
 
 
 def _crop(name: str) -> Crop:
@@ -161,7 +187,7 @@ def list_studies(as_json: Json = False) -> None:
 @app.command("status")
 def set_status(
     name: Annotated[str, typer.Argument(help="Name of the study.")],
-    status: Annotated[str, typer.Argument(help="open, paused or closed.")],
+    status: Annotated[str, typer.Argument(help="draft, open, paused or closed.")],
 ) -> None:
     """Open, pause or close a study for volunteers."""
     open_repository().set_study_status(name, status)
@@ -173,8 +199,20 @@ def export(
     name: Annotated[str, typer.Argument(help="Name of the study.")],
     out: Annotated[Path, typer.Option(help="Folder for the files; made if missing.")],
 ) -> None:
-    """Write a study's votes as Parquet and CSV with a data dictionary."""
+    """Write a study's votes, volunteers and protocols as Parquet, CSV and TOML with a data dictionary."""
     repository = open_repository()
     study = repository.study(name)
-    for path in export_study(study, repository.vote_rows(study), out):
+    volunteers, protocols = repository.volunteer_rows(study), repository.protocol_contents(name)
+    for path in export_study(study, repository.vote_rows(study), out, volunteers, protocols):
         print(path)
+
+
+@app.command("clone")
+def clone(
+    name: Annotated[str, typer.Argument(help="Name of the study.")],
+    new_name: Annotated[str, typer.Argument(help="Name of the new study.")],
+    protocol: Annotated[Path | None, typer.Option(help="Another protocol (TOML) for it.")] = None,
+) -> None:
+    """Make a draft with the same faces and protocol, without votes."""
+    open_repository().clone_study(name, new_name, read_protocol(protocol) if protocol else None)
+    print(f"Study {new_name!r} is a draft. Open it with: study status {new_name} open")

@@ -16,7 +16,7 @@ from ldlva.cli.output import Json, print_json
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.jobs import ProgressFile
-from ldlva.run_folder import READING, ProgressWriter, check_not_running
+from ldlva.run_folder import READING, ProgressWriter, check_not_running, is_main_process
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import NewModel
 
@@ -38,7 +38,8 @@ def train(
     out: Annotated[Path, typer.Option(help="Run folder, e.g. runs/NAME.")],
     data: Annotated[str | None, typer.Option(help="faces, NAME:FOLDER, e.g. ferplus:~/FERPlus, or study:NAME.")] = None,
     method: Annotated[
-        str | None, typer.Option(help="ce, label_smoothing, soft, center, total, dmue or ldlva. Default: ce.")
+        str | None,
+        typer.Option(help="ce, label_smoothing, soft, center, total, dmue, ldlva or ldlva_plus. Default: ce."),
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="mobilenet_v2, resnet18, ... Default: resnet18.")] = None,
     stem: Annotated[str | None, typer.Option(help="standard, or small for faces of 48-64 px.")] = None,
@@ -58,20 +59,27 @@ def train(
     ] = None,
     label_noise: Annotated[float | None, typer.Option(help="Share of labels replaced at random.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16. Default: what is fast here.")] = None,
+    compile_network: Annotated[
+        bool | None, typer.Option("--compile", help="Let torch.compile speed the network up; takes minutes at first.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all cores.")] = None,
     label_filter: Annotated[str | None, typer.Option("--filter", help="Rule for labels, by data set.")] = None,
     valence_arousal: Annotated[
         str | None, typer.Option(help="LDLVA: CSV name,valence,arousal. Default: out-of-fold teachers.")
     ] = None,
-    teacher_folds: Annotated[int | None, typer.Option(help="LDLVA: number of teachers. Default: 3.")] = None,
-    teacher_epochs: Annotated[int | None, typer.Option(help="LDLVA: epochs of each teacher. Default: 6.")] = None,
+    teacher_posteriors: Annotated[
+        str | None, typer.Option(help="posteriors.csv of another run on the same data, instead of training teachers.")
+    ] = None,
+    teacher_folds: Annotated[int | None, typer.Option(help="Number of teachers. Default: 3.")] = None,
+    teacher_epochs: Annotated[int | None, typer.Option(help="Epochs of each teacher. Default: 6.")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="A method's own setting, NAME=VALUE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out with its own settings.")] = False,
 ) -> None:
     """Train a model on the single labels of a data set. A killed run continues with --resume."""
     from ldlva.training.config import resolve_config
+    from ldlva.training.distributed import joined_group
     from ldlva.training.engine import train as train_run
-    from ldlva.training.runs import Run
+    from ldlva.training.runs import FollowedRun, Run
 
     given = {
         "data": data,
@@ -88,9 +96,11 @@ def train(
         "class_weights": class_weights,
         "label_noise": label_noise,
         "precision": precision,
+        "compile": compile_network,
         "threads": threads,
         "filter": label_filter,
         "valence_arousal": valence_arousal,
+        "teacher_posteriors": teacher_posteriors,
         "teacher_folds": teacher_folds,
         "teacher_epochs": teacher_epochs,
         "options": _parse_options(option or []) or None,
@@ -109,12 +119,17 @@ def train(
     else:
         if data is None:
             raise LdlvaError("Say what to train on with --data, e.g. --data faces or --data ferplus:~/FERPlus.")
-        if run.exists():
+        # Under torchrun another process may be at creating it by now.
+        if is_main_process() and run.exists():
             raise LdlvaError(f"{out} already holds a run. Add --resume to continue it, or choose another --out.")
         config = resolve_config(**given)
     check_not_running(out)
-    with TrainingProgress() as progress:
-        train_run(config, run, progress.of_run(out), load_data)
+    with joined_group() as group:
+        if not group.is_main:
+            train_run(config, FollowedRun(out), lambda *_: None, load_data, group)
+            return
+        with TrainingProgress() as progress:
+            train_run(config, run, progress.of_run(out), load_data, group)
     print(f"Finished: {out}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,26 +23,32 @@ class Alignment:
     """A study's votes and the predictions that can be compared with them.
 
     Attributes:
-        votes: tallied.
+        votes: tallied, for the labels that are compared.
         predictions: by model, in the image and label order of `votes`: `[N, C]`, NaN where there is none.
         temperatures: of the models known to have theirs from other faces.
-        incomparable: models that predicted the study's faces but not its labels, and why they are left out.
+        incomparable: models that predicted the study's faces but not these labels, and why they are left out.
+        notes: sentences that a reader must know, about votes for labels that no model knows, or several answers.
     """
 
     votes: StudyVotes
     predictions: dict[str, FloatArray]
     temperatures: dict[str, Temperature]
     incomparable: dict[str, str]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class StudyComparison:
-    """The votes, each model's predictions aligned with them (`[N, C]`, NaN where there is none), and the report."""
+    """The votes, each model's predictions aligned with them (`[N, C]`, NaN where there is none), and the report.
+
+    `notes` are sentences a reader must know: votes or models left out because label sets differ, several answers.
+    """
 
     votes: StudyVotes
     predictions: dict[str, FloatArray]
     comparison: Comparison
     incomparable: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """All that the Compare page shows: the report, and what people and models said about every face."""
@@ -63,7 +69,12 @@ class StudyComparison:
             }
             for position, row in enumerate(self.comparison.rows)
         ]
-        return {**to_json(self.comparison), "incomparable": self.incomparable, "faces": faces}
+        return {
+            **to_json(self.comparison),
+            "incomparable": self.incomparable,
+            "notes": list(self.notes),
+            "faces": faces,
+        }
 
 
 def align_study(repository: Repository, study: StudySummary, models: Collection[str] | None = None) -> Alignment:
@@ -89,20 +100,24 @@ def align_study(repository: Repository, study: StudySummary, models: Collection[
                 f"{', '.join(missing)} did not predict “{study.title}”. Models that did: {', '.join(sorted(known))}."
             )
         stored = [model for model in stored if model.name in models]
-    incomparable = {model.name: why for model in stored if (why := label_difference(model.labels, votes.labels))}
-    stored = [model for model in stored if model.name not in incomparable]
-    if not stored:
-        raise SurveyError(
-            f"No model predicts the labels that “{study.title}” asks for. "
-            + " ".join(f"{name}: {why}" for name, why in incomparable.items())
-            + " Import predictions for exactly these labels: python -m ldlva predictions import"
+    shared = shared_labels(votes.labels, [model.labels for model in stored])
+    if shared is None:
+        raise NotYetError(
+            f"“{study.title}” asks for {', '.join(votes.labels)}. No model that predicted it can be compared: "
+            + " ".join(f"{model.name}: {label_difference(model.labels, votes.labels)}" for model in stored)
+            + " A model can only be compared where the study offers every label that it can say. Results shows what "
+            "people said; predictions for exactly these labels can be imported: python -m ldlva predictions import"
         )
+    incomparable = {model.name: why for model in stored if (why := label_difference(model.labels, shared))}
+    stored = [model for model in stored if model.name not in incomparable]
     temperatures = {model.name: temperature(model.details, study.origin) for model in stored}
+    compared = restrict(votes, shared)
     return Alignment(
-        votes=votes,
-        predictions={model.name: align(votes, model) for model in stored},
+        votes=compared,
+        predictions={model.name: align(compared, model) for model in stored},
         temperatures={name: value for name, value in temperatures.items() if value is not None},
         incomparable=incomparable,
+        notes=_notes(study, votes, shared),
     )
 
 
@@ -116,8 +131,8 @@ def compare_study(
     """Compare a study's votes with all predictions stored for it, or with those of the models named.
 
     Raises:
-        NotYetError: no votes or no predictions yet; says which command helps.
-        SurveyError: an unknown model, no model with the study's labels, or no image with both.
+        NotYetError: no votes or no predictions yet, or none that can be compared; says which command helps.
+        SurveyError: an unknown model, or no image with both.
     """
     aligned = align_study(repository, study, models)
     return compare_aligned(aligned, study.title, seed, report)
@@ -134,7 +149,7 @@ def compare_aligned(aligned: Alignment, title: str, seed: int = 0, report: Repor
         found = compare(votes.counts, aligned.predictions, seed, votes.labels, aligned.temperatures, report)
     except ValueError as error:
         raise SurveyError(f"“{title}” cannot be compared: {error}.") from None
-    return StudyComparison(votes, aligned.predictions, found, aligned.incomparable)
+    return StudyComparison(votes, aligned.predictions, found, aligned.incomparable, aligned.notes)
 
 
 def dump_result(compared: StudyComparison) -> str:
@@ -159,15 +174,50 @@ def load_result(content: str, aligned: Alignment) -> StudyComparison:
     if counts.shape != aligned.votes.counts.shape:
         raise SurveyError("The stored comparison is of other images. Reload the page.")
     votes = replace(aligned.votes, counts=counts, none_counts=none_counts)
-    return StudyComparison(votes, aligned.predictions, comparison, aligned.incomparable)
+    return StudyComparison(votes, aligned.predictions, comparison, aligned.incomparable, aligned.notes)
+
+
+def shared_labels(labels: Sequence[str], models: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
+    """The labels on which people and models can be compared, in the study's order.
+
+    A model is comparable if the study offers every label that it can say. Of several such label sets, the largest.
+    """
+    comparable = [set(model) for model in models if set(model) <= set(labels)]
+    if not comparable:
+        return None
+    largest = max(comparable, key=len)
+    return tuple(label for label in labels if label in largest)
+
+
+def restrict(votes: StudyVotes, labels: Sequence[str]) -> StudyVotes:
+    """The votes for some of the labels only."""
+    columns = [votes.labels.index(label) for label in labels]
+    return replace(votes, emotions=tuple(votes.emotions[c] for c in columns), counts=votes.counts[:, columns])
+
+
+def _notes(study: StudySummary, votes: StudyVotes, shared: Sequence[str]) -> tuple[str, ...]:
+    notes = []
+    if beyond := [label for label in votes.labels if label not in shared]:
+        left_out = int(sum(votes.counts[:, votes.labels.index(label)].sum() for label in beyond))
+        notes.append(
+            f"This study also offers {', '.join(beyond)}, which no compared model can say: {left_out} of "
+            f"{int(votes.counts.sum())} votes for emotions are left out here, and shares are of the rest."
+        )
+    if study.protocol.response.mode == "multiple":
+        notes.append(
+            "Volunteers could choose several emotions, and each choice counts once: choices of one volunteer are not "
+            "independent, so intervals are too narrow and the reference rows too low."
+        )
+    return tuple(notes)
 
 
 def align(votes: StudyVotes, model: ModelPredictions) -> FloatArray:
     """A model's probabilities in the image and label order of `votes`, NaN for images it did not predict."""
     row = {image_id: index for index, image_id in enumerate(votes.image_ids)}
-    aligned = np.full(votes.counts.shape, np.nan)
     columns = [model.labels.index(label) for label in votes.labels]
-    aligned[[row[image_id] for image_id in model.image_ids]] = model.probabilities[:, columns]
+    known = [position for position, image_id in enumerate(model.image_ids) if image_id in row]
+    aligned = np.full(votes.counts.shape, np.nan)
+    aligned[[row[model.image_ids[position]] for position in known]] = model.probabilities[known][:, columns]
     return aligned
 
 

@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from ldlva.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 """Newest revision in `migrations/versions`; a test keeps it true. Comparing with it spares every start the import of
 Alembic."""
 
 BUSY_TIMEOUT_MS = 5000
 _MIGRATION_LOCK = 5_318_008
+_BROKEN_KEYS = "PRAGMA foreign_key_check"
 
 
 class Database:
@@ -86,6 +87,15 @@ class Database:
         with self._clear_errors(), self.engine.connect() as connection:
             return _revision(connection)
 
+    def forget_erased(self) -> None:
+        """After deleting what must be gone: empty SQLite's write-ahead log, which still holds the old pages.
+
+        While somebody reads, that is put off until the next time; PostgreSQL does it by itself (vacuum).
+        """
+        if self.engine.dialect.name == "sqlite":
+            with self._clear_errors(), contextlib.closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Release all connections."""
         self.engine.dispose()
@@ -98,7 +108,7 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with self.engine.connect().execution_options(ldlva_write=True) as connection:
+        with self._connection_for_migrating() as connection:
             if connection.dialect.name == "postgresql":
                 # SQLite's write transaction already keeps a second process out; here an advisory lock does.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
@@ -114,8 +124,26 @@ class Database:
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise DatabaseError(f"The database could not be brought up to date: {error}") from error
+            if connection.dialect.name == "sqlite" and (broken := connection.exec_driver_sql(_BROKEN_KEYS).first()):
+                raise DatabaseError(f"The database could not be brought up to date: {broken} points to nothing.")
             connection.commit()
             return found is None
+
+    @contextlib.contextmanager
+    def _connection_for_migrating(self) -> Iterator[Connection]:
+        """A connection about to write; on SQLite without foreign keys, which would forbid rebuilding a table."""
+        with self.engine.connect().execution_options(ldlva_write=True) as connection:
+            if connection.dialect.name != "sqlite":
+                yield connection
+                return
+            # Past SQLAlchemy: inside a transaction SQLite ignores this.
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+                driver.execute("PRAGMA foreign_keys=ON")
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -165,6 +193,8 @@ def _create_engine(url: str, synchronous: str) -> Engine:
                 cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What a withdrawal deletes is overwritten, not merely marked as free space.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")

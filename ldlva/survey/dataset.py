@@ -15,6 +15,7 @@ from ldlva.datasets.images import fit_image, is_grey
 from ldlva.distributions import IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError, MissingPartError, SurveyError
+from ldlva.survey.records import StudyVotes
 from ldlva.survey.repository import Repository
 
 FEWEST_VOTES = 5
@@ -33,7 +34,8 @@ def study_dataset(
     """One part of a study's faces that have enough votes.
 
     The single label is the emotion with the most votes; of several with equally many, the first in the order of
-    `EMOTION_NAMES`, as in FER+. "None of these" is no vote for an emotion and counts nowhere. The part depends on the
+    `EMOTION_NAMES`, as in FER+. "None of these" is no vote for an emotion and counts nowhere, nor do votes for labels
+    that are not among the seven, which are counted as left out. The part depends on the
     SHA-256 of the picture alone: more votes, more faces or another study never move a face from one part to another.
 
     Args:
@@ -57,9 +59,11 @@ def study_dataset(
     study = repository.study(name)
     votes = repository.votes(study)
     counts = np.zeros((len(votes.image_ids), len(EMOTION_NAMES)), dtype=np.int64)
+    others = [label for label in votes.labels if label not in EMOTION_NAMES]
     for column, label in enumerate(votes.labels):
-        counts[:, EMOTION_NAMES.index(label)] = votes.counts[:, column]
-    files = dict(zip(votes.image_ids, (content for _, _, content in repository.images(study)), strict=True))
+        if label in EMOTION_NAMES:
+            counts[:, EMOTION_NAMES.index(label)] = votes.counts[:, column]
+    files = {image_id: content for image_id, _, content in repository.images(study)}
     enough = counts.sum(axis=1) >= fewest
     if not enough.any():
         raise DatasetError(
@@ -81,8 +85,15 @@ def study_dataset(
         images=_decode([(votes.image_names[row], everywhere[row]) for row in kept], _channels(everywhere), image_size),
         labels=majority(counts[kept]),
         vote_counts=counts[kept],
-        left_out={f"fewer than {fewest} votes, in all parts": int((~enough).sum())} if not enough.all() else {},
+        left_out={
+            **({f"fewer than {fewest} votes, in all parts": int((~enough).sum())} if not enough.all() else {}),
+            **{f"votes for {label}, which is not among the seven": _votes_for(votes, label) for label in others},
+        },
     )
+
+
+def _votes_for(votes: StudyVotes, label: str) -> int:
+    return int(votes.counts[:, votes.labels.index(label)].sum())
 
 
 def majority(counts: IntArray) -> IntArray:

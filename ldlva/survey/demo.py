@@ -11,15 +11,27 @@ import pyarrow.parquet as pq
 from ldlva.datasets.faces import survey_faces
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError
+from ldlva.languages import languages
 from ldlva.settings import MODELS
 from ldlva.survey.pictures import read_picture
+from ldlva.survey.protocol import Protocol
+from ldlva.survey.protocol_sections import Consent
 from ldlva.survey.records import NewModel, NewStudy
 from ldlva.survey.repository import Repository
 
+
+def _in_every_language(key: str) -> dict[str, str]:
+    return {code: language.text(key) for code, language in languages().items()}
+
+
 DEMO = NewStudy(
     name="demo",
-    title="Demo: which emotion do these faces show?",
-    description="21 computer-made faces, some clear, some not. Try it, then see your votes under Results.",
+    protocol=Protocol(
+        title=_in_every_language("demo.title"),
+        description=_in_every_language("demo.description"),
+        languages=tuple(languages()),
+        consent=Consent(text=_in_every_language("consent.default")),
+    ),
     origin={"source": "faces", "role": "demo", "licence": "CC0-1.0"},
 )
 

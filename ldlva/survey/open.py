@@ -9,7 +9,7 @@ from ldlva.survey.repository import Repository
 
 
 def open_repository() -> Repository:
-    """Open and, if needed, create or upgrade the database that the settings name.
+    """Open and, if needed, create or upgrade the database that the settings name; erase what its time is over for.
 
     Raises:
         LdlvaError: a bad setting, or the database cannot be opened.
@@ -20,4 +20,6 @@ def open_repository() -> Repository:
     repository = Repository(database)
     if is_new and configured.demo_study:
         create_demo_study(repository)
+    elif repository.purge_is_due():
+        repository.purge()
     return repository

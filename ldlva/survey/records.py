@@ -6,25 +6,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from ldlva.distributions import FloatArray, IntArray
-from ldlva.emotions import EMOTION_NAMES
+from ldlva.emotions import EMOTION_NAMES, Emotion
+from ldlva.survey.protocol import DEFAULT_CONSENT, Protocol
 
-StudyStatus = Literal["open", "paused", "closed"]
-
-DEFAULT_CONSENT = """\
-You will see faces one at a time and choose the emotion you think each shows. There are no right or wrong answers.
-
-Taking part is voluntary and anonymous: we store your choices, when you made them and how long each took. We do not \
-ask or store who you are. You may stop at any time by closing the page.\
-"""
+StudyStatus = Literal["draft", "open", "paused", "closed"]
+TrialKind = Literal["practice", "gold", "face", "repeat"]
 
 
 @dataclass(frozen=True)
 class NewStudy:
-    """What it takes to create a study."""
+    """What it takes to create a study.
+
+    With a `protocol`, that says everything; the fields from `title` to `consent_version` make one where it is absent.
+    """
 
     name: str
-    title: str
+    title: str = ""
     description: str = ""
     labels: tuple[str, ...] = EMOTION_NAMES
     faces_per_volunteer: int | None = None
@@ -33,6 +34,7 @@ class NewStudy:
     seed: int = 0
     status: StudyStatus = "open"
     origin: dict[str, Any] = field(default_factory=dict)
+    protocol: Protocol | None = None
 
 
 @dataclass(frozen=True)
@@ -59,40 +61,118 @@ class NewVote:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A study with its counts of images, volunteers (imported raters apart) and current votes."""
+    """A study with its counts of images, volunteers (imported raters apart) and current votes on faces.
+
+    Attributes:
+        protocol_version: counts the study's protocols from 1.
+        protocol_hash: SHA-256 of the stored protocol.
+        link_secret: part of the study's invitation link.
+        votes: practice, gold and repeated showings apart.
+        withdrawn: volunteers who took everything back.
+    """
 
     id: int
     name: str
-    title: str
-    description: str
     status: StudyStatus
-    labels: tuple[str, ...]
-    faces_per_volunteer: int | None
-    consent_text: str
-    consent_version: str
+    protocol: Protocol
+    protocol_version: int
+    protocol_hash: str
+    link_secret: str = field(repr=False)
+    seed: int
     origin: dict[str, Any]
     created_at: datetime
     images: int
     volunteers: int
     imported_raters: int
     votes: int
+    withdrawn: int
+
+    @property
+    def title(self) -> str:
+        """In the study's first language."""
+        return self.protocol.say(self.protocol.title, self.protocol.languages[0])
+
+    @property
+    def description(self) -> str:
+        """In the study's first language."""
+        return self.protocol.say(self.protocol.description, self.protocol.languages[0])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Stored names of the labels."""
+        return self.protocol.label_names
+
+    @property
+    def emotions(self) -> tuple[Emotion, ...]:
+        """The labels with title and colour."""
+        return self.protocol.emotions
+
+    @property
+    def consent_text(self) -> str:
+        """In the study's first language."""
+        return self.protocol.say(self.protocol.consent.text, self.protocol.languages[0])
+
+    @property
+    def consent_version(self) -> str:
+        """Version of the present consent text."""
+        return self.protocol.consent.version
+
+    @property
+    def faces_per_volunteer(self) -> int | None:
+        """Faces that one volunteer votes on; None for all."""
+        return self.protocol.faces.per_volunteer
 
     @property
     def faces_shown(self) -> int:
-        """How many faces one volunteer votes on."""
-        return self.images if self.faces_per_volunteer is None else min(self.faces_per_volunteer, self.images)
+        """How many showings a volunteer has, practice, gold and repeats included."""
+        faces = self.protocol.faces
+        rated = self.images - len(faces.special)
+        chosen = rated if faces.per_volunteer is None else min(faces.per_volunteer, rated)
+        return chosen + len(faces.special) + min(faces.repeated, chosen)
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """A new volunteer's secret for the resume link; only its hash is stored."""
+    """A volunteer's secrets, of which only hashes are stored.
+
+    Attributes:
+        token: of the resume link.
+        withdrawal_code: erases everything, even if the link is lost.
+        resumed: whether the volunteer had enrolled before, by the same one-time link or participant's number.
+    """
 
     token: str
+    withdrawal_code: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One showing of a face to a volunteer.
+
+    Attributes:
+        repeat: 0 for the first showing, 1 for the second.
+        kind: what it is for; volunteers are not told.
+        expected: accepted labels of a practice face with feedback, else empty.
+    """
+
+    image_id: int
+    repeat: int
+    kind: TrialKind
+    expected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Ballot:
-    """Where a volunteer stands: the next face, or None when done."""
+    """Where a volunteer stands: the next face, or None when done.
+
+    Attributes:
+        labels: the study's, in their stored order.
+        trial: the showing of `image_id`, None when done.
+        next_image_id: the face after this one, to be loaded ahead.
+        options: choices in this volunteer's order, "none" and "other" last where the protocol has them.
+        completion_code: once done, where the protocol has one.
+    """
 
     volunteer_id: int
     study_id: int
@@ -103,25 +183,57 @@ class Ballot:
     image_id: int | None
     done: int
     total: int
+    protocol: Protocol
+    language: str
+    options: tuple[str, ...]
+    trial: Trial | None
+    next_image_id: int | None
+    withdrawal_code: str
+    completion_code: str | None
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What a withdrawal erased."""
+
+    study_title: str
+    votes: int
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A one-time link, whose secret only its maker saw."""
+
+    number: int
+    note: str
+    created_at: datetime
+    used_at: datetime | None
 
 
 @dataclass(frozen=True)
 class StudyVotes:
-    """Current votes of a study, tallied per image.
+    """Current votes of a study's faces, tallied per image; practice, gold and repeated showings apart.
 
     Attributes:
-        labels: C label names, the columns of `counts`.
+        emotions: C labels, the columns of `counts`.
         image_ids, image_names, image_labels: N images in a fixed order; a label is the data set's own or None.
-        counts: int64 `[N, C]`.
-        none_counts: int64 `[N]` votes for "none of these", not part of any distribution.
+        counts: int64 `[N, C]`; where several answers were allowed, each chosen label counts once.
+        none_counts: int64 `[N]` votes for "none of these" or "other", not part of any distribution.
+        raters: int64 `[N]` volunteers who voted on the image.
     """
 
-    labels: tuple[str, ...]
+    emotions: tuple[Emotion, ...]
     image_ids: tuple[int, ...]
     image_names: tuple[str, ...]
     image_labels: tuple[str | None, ...]
     counts: IntArray
     none_counts: IntArray
+    raters: IntArray
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Stored names of the labels."""
+        return tuple(emotion.name for emotion in self.emotions)
 
 
 @dataclass(frozen=True)
@@ -141,6 +253,26 @@ class ModelPredictions:
     labels: tuple[str, ...]
     image_ids: tuple[int, ...]
     probabilities: FloatArray
+
+
+@dataclass(frozen=True)
+class ModelFeatures:
+    """What one model sees in some images of a study.
+
+    Attributes:
+        labels: C label names, the columns of `probabilities`.
+        image_ids: M images that have a prediction.
+        probabilities: float64 `[M, C]`.
+        features: float32 `[M, D]`; D is 0 where predictions were stored without.
+    """
+
+    name: str
+    method: str
+    weights_sha256: str
+    labels: tuple[str, ...]
+    image_ids: tuple[int, ...]
+    probabilities: FloatArray
+    features: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

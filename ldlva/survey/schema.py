@@ -2,7 +2,7 @@
 
 Votes are append-only: undoing sets `superseded_at`, nothing is overwritten or deleted. A partial unique index keeps
 one current vote per volunteer, image and repeat, whatever double clicks or second tabs do. Composite foreign keys
-keep a vote's image and volunteer in the vote's own study.
+keep a vote's image and volunteer in the vote's own study. Only a withdrawal deletes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-STUDY_STATUSES = ("open", "paused", "closed")
+STUDY_STATUSES = ("draft", "open", "paused", "closed")
 
 _NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 """SQLite otherwise gives a deleted row's number to the next one; an exported number must mean one thing for ever."""
@@ -70,31 +70,57 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcDateTime,
-        dict[str, Any]: JSON,
-        list[str]: JSON,
-        list[int]: JSON,
-        list[float]: JSON,
+        dict[str, Any]: JSON(none_as_null=True),
+        list[str]: JSON(none_as_null=True),
+        list[int]: JSON(none_as_null=True),
+        list[float]: JSON(none_as_null=True),
+        list[list[Any]]: JSON(none_as_null=True),
     }
 
 
 class Study(Base):
-    """A set of images shown to volunteers under one consent text."""
+    """A set of images shown to volunteers; `protocol_version` says which protocol holds at present."""
 
     __tablename__ = "study"
     __table_args__ = (CheckConstraint(f"status IN {STUDY_STATUSES}", name="status"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
-    title: Mapped[str] = mapped_column(String(200))
-    description: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(10))
-    labels: Mapped[list[str]]
-    faces_per_volunteer: Mapped[int | None]
-    consent_text: Mapped[str] = mapped_column(Text)
-    consent_version: Mapped[str] = mapped_column(String(40))
+    protocol_version: Mapped[int] = mapped_column(default=1)
+    link_secret: Mapped[str] = mapped_column(String(40))
     seed: Mapped[int]
     origin: Mapped[dict[str, Any]]
+    withdrawn: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class StudyProtocol(Base):
+    """One version of a study's protocol, as canonical JSON with its SHA-256. A version never changes."""
+
+    __tablename__ = "protocol"
+    __table_args__ = (UniqueConstraint("study_id", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    version: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Invitation(Base):
+    """A link for one volunteer. Once used it leads back to the same volunteer; `note` is the researcher's."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (_NEVER_REUSE_IDS,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    note: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime | None]
 
 
 class Image(Base):
@@ -119,24 +145,63 @@ class Image(Base):
 
 
 class Volunteer(Base):
-    """One rater. `token_hash` is the SHA-256 of the secret in the resume link; imported raters have none."""
+    """One rater. Of the secrets in links and codes only SHA-256 values are kept; imported raters have none.
+
+    `trials` is the list of showings, `[image, repeat, kind]` each; `claims_until` is when the faces on it that are
+    not voted on yet may be given to others. Withdrawing deletes the row.
+    """
 
     __tablename__ = "volunteer"
-    __table_args__ = (UniqueConstraint("study_id", "id"), _NEVER_REUSE_IDS)
+    __table_args__ = (
+        UniqueConstraint("study_id", "id"),
+        UniqueConstraint("study_id", "participant_id"),
+        _NEVER_REUSE_IDS,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
     source: Mapped[str] = mapped_column(String(40))
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    withdrawal_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    participant_id: Mapped[str | None] = mapped_column(String(200))
+    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitation.id"))
+    language: Mapped[str | None] = mapped_column(String(20))
     consent_version: Mapped[str | None] = mapped_column(String(40))
     consented_at: Mapped[datetime | None]
-    image_order: Mapped[list[int]]
+    demographics: Mapped[dict[str, Any] | None]
+    trials: Mapped[list[list[Any]]]
+    options: Mapped[list[str]]
+    claims_until: Mapped[datetime | None]
+    completion_code: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
+
+
+class Claim(Base):
+    """A volunteer's promise to vote on a face: counts towards the quota until voted or until `claims_until`."""
+
+    __tablename__ = "claim"
+    __table_args__ = (
+        ForeignKeyConstraint(["study_id", "image_id"], ["image.study_id", "image.id"]),
+        ForeignKeyConstraint(["study_id", "volunteer_id"], ["volunteer.study_id", "volunteer.id"]),
+        UniqueConstraint("volunteer_id", "image_id"),
+        Index("ix_claim_tally", "study_id", "image_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    volunteer_id: Mapped[int]
+    image_id: Mapped[int]
 
 
 class Vote(Base):
-    """One decision. `choice` is a label of the study or `none`; `source_choice` what an imported file said."""
+    """One decision. `choice` is a label of the study, `none` or `other`; `source_choice` what an imported file said.
+
+    `choices` holds all labels where several were allowed (`choice` is then the first in the study's order). `kind`
+    says what the showing was for; only `face` counts for results. `options` are the choices as they were ordered on
+    the volunteer's screen. A vote keeps the hash of the protocol it was made under; imported votes have none.
+    """
 
     __tablename__ = "vote"
     __table_args__ = (
@@ -155,7 +220,15 @@ class Vote(Base):
     volunteer_id: Mapped[int]
     image_id: Mapped[int]
     repeat: Mapped[int] = mapped_column(default=0)
+    kind: Mapped[str] = mapped_column(String(10), default="face")
     choice: Mapped[str] = mapped_column(String(40))
+    choices: Mapped[list[str] | None]
+    intensity: Mapped[int | None]
+    valence: Mapped[float | None]
+    arousal: Mapped[float | None]
+    other_text: Mapped[str | None] = mapped_column(String(200))
+    options: Mapped[list[str] | None]
+    protocol_hash: Mapped[str | None] = mapped_column(String(64))
     source_choice: Mapped[str | None] = mapped_column(String(40))
     response_ms: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -17,15 +17,13 @@ from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
+from ldlva.training.distributed import ALONE, Group
 from ldlva.training.evaluation import fit_run_temperature
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
+from ldlva.training.teachers import teacher_posteriors
 from ldlva.training.trainer import Compute, Progress, build_method, fit
-from ldlva.training.valence_arousal import (
-    out_of_fold_valence_arousal,
-    read_valence_arousal,
-    write_valence_arousal,
-)
+from ldlva.training.valence_arousal import pseudo_valence_arousal, read_valence_arousal, write_valence_arousal
 
 HASHED_AT_ONCE = 1024
 """Images read into memory for the fingerprint."""
@@ -34,7 +32,7 @@ NOISE_STREAM = 1
 """Keeps the draw of noisy labels apart from the other uses of the seed."""
 
 
-def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load_dataset) -> None:
+def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load_dataset, group: Group = ALONE) -> None:
     """Run the configuration to its end in the run folder; continues what is there.
 
     Args:
@@ -42,51 +40,63 @@ def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load
         run: where.
         progress: told after every step.
         load: finds the data set that the configuration names.
+        group: the processes that train together; all call this, with a `FollowedRun` in all but the main one.
 
     Raises:
         LdlvaError: the data, the settings or the folder do not allow it.
     """
     dataset = load(config.data, "train", config.filter, config.image_size)
-    if run.exists():
+    if group.agreed(run.exists()):
         _check_same_data(run, dataset)
     else:
-        run.create(config, run_record(config, dataset))
+        run.create(config, run_record(config, dataset, group))
     training_set = training_part(dataset, config)
     valid = _valid_part(config, load)
     valid_set = None if valid is None else TrainingSet.from_dataset(valid, valid.images)
+    if METHODS[config.method].needs_posteriors:
+        posteriors = teacher_posteriors(config, training_set, run, progress, group)
+        training_set = replace(training_set, posteriors=posteriors)
     if METHODS[config.method].needs_valence_arousal:
-        training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress)
-    fit(build_method(config, training_set), training_set, valid_set, config, run, progress)
-    if valid is not None and valid.has_reference:
+        training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress, group)
+    fit(build_method(config, training_set), training_set, valid_set, config, run, progress, group=group)
+    if valid is not None and valid.has_reference and group.is_main:
         fit_run_temperature(run, valid)
 
 
-def run_record(config: TrainConfig, dataset: FaceDataset) -> dict[str, Any]:
+def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) -> dict[str, Any]:
     """What a reader of the run needs besides its configuration."""
     compute = Compute.from_config(config)
+    method = METHODS[config.method]
     source = None
-    if METHODS[config.method].needs_valence_arousal:
+    if method.needs_valence_arousal:
         if config.valence_arousal is not None:
             source = f"file {config.valence_arousal}"
         elif dataset.valence_arousal is not None:
             source = "the data set's own"
         else:
-            source = (
-                f"pseudo: posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers "
-                f"({config.teacher_epochs} epochs each) times class coordinates (Russell & Mehrabian 1977)"
-            )
+            source = f"pseudo: {_teachers(config)} times class coordinates (Russell & Mehrabian 1977)"
     return {
         "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint(dataset)},
         "valence_arousal_source": source,
-        "distributions_source": dataset.reference()[0] if METHODS[config.method].needs_votes else None,
+        "distributions_source": dataset.reference()[0] if method.needs_votes else None,
+        "posteriors_source": _teachers(config) if method.needs_posteriors else None,
         "git_revision": git_revision(),
         "versions": {"ldlva": ldlva.__version__, "torch": torch.__version__, "python": platform.python_version()},
         "compute": {
             "device": compute.device.type,
             "precision": "bfloat16" if compute.bfloat16 else "float32",
             "threads": torch.get_num_threads(),
+            "processes": group.size,
         },
     }
+
+
+def _teachers(config: TrainConfig) -> str:
+    if config.teacher_posteriors is not None:
+        return f"posteriors of file {config.teacher_posteriors}"
+    return (
+        f"posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers ({config.teacher_epochs} epochs each)"
+    )
 
 
 def fingerprint(dataset: FaceDataset) -> str:
@@ -138,15 +148,22 @@ def _valid_part(config: TrainConfig, load: Loader) -> FaceDataset | None:
 
 
 def _with_valence_arousal(
-    config: TrainConfig, train: TrainingSet, own: FloatArray | None, run: Run, progress: Progress
+    config: TrainConfig,
+    train: TrainingSet,
+    own: FloatArray | None,
+    run: Run,
+    progress: Progress,
+    group: Group,
 ) -> TrainingSet:
     path = run.folder / "valence_arousal.csv"
-    if not path.is_file():
+    if not group.agreed(path.is_file()):
         if config.valence_arousal is not None:
             coordinates = read_valence_arousal(Path(config.valence_arousal), train.names)
         elif own is not None:
             coordinates = own
         else:
-            coordinates = out_of_fold_valence_arousal(config, train, run, progress)
-        write_valence_arousal(path, train.names, coordinates)
+            coordinates = pseudo_valence_arousal(teacher_posteriors(config, train, run, progress, group))
+        if group.is_main:
+            write_valence_arousal(path, train.names, coordinates)
+        group.wait()
     return replace(train, valence_arousal=read_valence_arousal(path, train.names))

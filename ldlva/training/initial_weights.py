@@ -58,6 +58,8 @@ def load_initial_weights(network: FaceNetwork, source: str) -> None:
 
 def _read(backbone: str, source: str) -> Mapping[str, Any]:
     if source == TORCHVISION:
+        if backbone not in models.list_models():
+            raise TrainingError(f"torchvision has no weights for {backbone}. Use --init with a file, or leave it out.")
         try:
             weights: Mapping[str, Any] = models.get_model(backbone, weights="DEFAULT").state_dict()
             return weights

@@ -93,9 +93,23 @@ class Predictor:
             parts.append(self._predict(np.stack([self._read(name, content) for name, content in batch])))
             if report is not None:
                 report(start + len(batch), len(files))
-        return Predictions(
-            np.concatenate([part.probabilities for part in parts]), np.concatenate([part.features for part in parts])
-        )
+        return _joined(parts)
+
+    def predict_images(self, images: ImageArray, report: Callable[[int, int], None] | None = None) -> Predictions:
+        """Predict decoded images `[N, H, W]` or `[N, H, W, 3]`; brought to the network's channels and size.
+
+        Args:
+            images: N >= 1 images.
+            report: called after every batch with how many of how many are predicted.
+        """
+        parts = []
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH]
+            fitting = [fit_image(Image.fromarray(one), self.channels, self.config.image_size) for one in batch]
+            parts.append(self._predict(np.stack(fitting)))
+            if report is not None:
+                report(start + len(batch), len(images))
+        return _joined(parts)
 
     def _read(self, name: str, content: bytes) -> ImageArray:
         try:
@@ -107,3 +121,9 @@ class Predictor:
     def _predict(self, images: ImageArray) -> Predictions:
         logits, features = network_outputs(self._network, images, self._compute)
         return Predictions(torch.softmax(logits.double(), dim=1).numpy(), features.numpy())
+
+
+def _joined(parts: Sequence[Predictions]) -> Predictions:
+    return Predictions(
+        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.features for part in parts])
+    )

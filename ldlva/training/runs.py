@@ -7,7 +7,8 @@ runs/NAME/config.json        resolved configuration, git revision, versions, dat
           model.safetensors  network weights; present once training has finished
           temperature.json   temperature fitted on the valid part, where it has votes
           progress.json, job/  where the training is, see `ldlva.run_folder`
-          valence_arousal.csv, teacher/   LDLVA only: coordinates and the runs that made them
+          valence_arousal.csv  LDLVA only: coordinates
+          posteriors.csv, teacher/   out-of-fold posteriors and the runs that made them, for methods that need them
 ```
 """
 
@@ -153,6 +154,25 @@ class Run:
             return load_file(path)
         except SafetensorError as error:
             raise TrainingError(f"{path} is damaged: {error}") from None
+
+
+class FollowedRun(Run):
+    """A run that another process of the same training writes; this one reads it."""
+
+    def create(self, config: TrainConfig, record: dict[str, Any]) -> None:
+        pass
+
+    def write_temperature(self, content: dict[str, Any]) -> None:
+        pass
+
+    def write_metrics(self, metrics: list[dict[str, Any]]) -> None:
+        pass
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        pass
+
+    def save_weights(self, weights: dict[str, Tensor]) -> None:
+        pass
 
 
 def write_json(path: Path, content: Any) -> None:

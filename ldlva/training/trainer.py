@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import TrainingError
 from ldlva.training.backbones import FaceNetwork
 from ldlva.training.config import TrainConfig
+from ldlva.training.distributed import ALONE, Group
 from ldlva.training.images import augment, to_input
 from ldlva.training.initial_weights import load_initial_weights
 from ldlva.training.methods import METHODS, Batch, Method, TrainingSet
@@ -69,17 +70,22 @@ def fit(
     run: Run,
     progress: Progress,
     stage: str = "train",
+    group: Group = ALONE,
 ) -> None:
     """Train to the last epoch, from the run's checkpoint if it has one, and save the final weights.
 
     The randomness of an epoch depends on (seed, epoch) alone, so a run killed at any moment and resumed gives the
-    numbers of an uninterrupted one, and loses at most one epoch of work.
+    numbers of an uninterrupted one, and loses at most one epoch of work. All processes of `group` call this with the
+    same arguments, but for a `run` that writes only in the main one.
 
     Raises:
         TrainingError: the loss is not finite, no batch could be learned from, or the folder cannot be written.
     """
     compute = Compute.from_config(config)
     method.to(compute.device)
+    shared = method.share(group)
+    if config.compile:
+        method.compile_network()
     optimizer = build_optimizer(method, config)
     metrics: list[dict[str, Any]] = []
     first_epoch = 0
@@ -99,7 +105,7 @@ def fit(
             set_learning_rate(
                 optimizer, config.learning_rate * one_cycle((epoch * steps + step) / (config.epochs * steps))
             )
-            loss = training_step(method, batch, optimizer, compute)
+            loss = training_step(method, batch, optimizer, compute, lambda: group.add_up_gradients(shared))
             if loss is not None:
                 total, learned = total + loss, learned + 1
             if not math.isfinite(total):
@@ -116,7 +122,7 @@ def fit(
                 "Use --sampling balanced, or a larger --batch-size."
             )
         row: dict[str, Any] = {"epoch": epoch + 1, "loss": total / learned, **method.epoch_metrics()}
-        if valid is not None:
+        if valid is not None and group.is_main:
             row |= validation_metrics(method.inference_network(), valid, compute)
         row["seconds"] = time.monotonic() - started
         metrics.append(row)
@@ -129,7 +135,13 @@ def fit(
     run.save_weights(method.inference_network().state_dict())
 
 
-def training_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, compute: Compute) -> float | None:
+def training_step(
+    method: Method,
+    batch: Batch,
+    optimizer: torch.optim.Optimizer,
+    compute: Compute,
+    after_backward: Callable[[], None] = lambda: None,
+) -> float | None:
     """One forward, backward and update; returns the loss, or None if the method left the batch out."""
     with compute.autocast():
         loss = method.loss(batch)
@@ -137,6 +149,7 @@ def training_step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer
         return None
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    after_backward()
     optimizer.step()
     method.after_step()
     return float(loss.detach())

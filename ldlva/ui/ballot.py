@@ -1,117 +1,114 @@
-"""The voting screen: one face, one button per choice, undo. Native buttons: keys, touch and screen readers work."""
+"""The voting screen. What is on it comes from the study's protocol; what is done on it goes to the repository.
+
+The component (`ballot_component`) times, prefetches and answers keys in the browser; the plain ballot (`plain_ballot`) is
+made of Streamlit's own widgets, for browsers in which the component cannot run.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
-from ldlva.emotions import NONE_OF_THESE
+from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, OTHER
 from ldlva.errors import LdlvaError
-from ldlva.survey.records import Ballot
-from ldlva.ui import components
+from ldlva.languages import Language
+from ldlva.survey.protocol import Protocol
+from ldlva.survey.records import Ballot, Trial
+from ldlva.ui import speech
 from ldlva.ui.session import repository
 
 QUIET_SECONDS = 0.25
 """A choice or undo this soon after a face was sent, or after the choice or undo before it, is the second half of a
 double click: ignored. Nobody recognises an expression and presses a button in a quarter of a second."""
 
-_SHOWN = "shown"
-_LAST_EVENT = "last_event"
+OTHER_COLOUR = "#767D8A"
+
 _FAILURE = "failure"
 
-# A held key sends the same key again and again. Streamlit's shortcuts take each for a new press; this listener, first
-# in line, drops the repeats. It outlives the page in a single-page app, hence the check that a ballot is on screen.
-_DROP_REPEATED_KEYS = """
-<script>
-if (!window.ldlvaDropsRepeatedKeys) {
-  window.ldlvaDropsRepeatedKeys = true;
-  window.addEventListener("keydown", (event) => {
-    if (event.repeat && document.querySelector(".st-key-undo")) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-    }
-  }, true);
-}
-</script>
-"""
+
+@dataclass(frozen=True)
+class Choice:
+    """One button: its stored name, what it says, and its colour."""
+
+    name: str
+    title: str
+    colour: str
 
 
-def draw(token: str, ballot: Ballot) -> None:
-    """Draw the face to vote on and the choices."""
-    image_id = ballot.image_id
-    if image_id is None:
+@dataclass(frozen=True)
+class Answer:
+    """What a volunteer said about a face, as the browser sent it."""
+
+    image_id: int
+    repeat: int
+    choice: str | tuple[str, ...]
+    response_ms: int | None
+    intensity: int | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    other_text: str | None = None
+
+
+def choices(protocol: Protocol, options: tuple[str, ...], language: Language) -> list[Choice]:
+    """The buttons in the volunteer's order."""
+    colours = {emotion.name: emotion.colour for emotion in protocol.emotions}
+    colours |= {NONE_OF_THESE: NONE_COLOUR, OTHER: OTHER_COLOUR}
+    return [
+        Choice(name, language.emotion(name, protocol.own_title(name, language.code)), colours[name]) for name in options
+    ]
+
+
+def trial_of(ballot: Ballot) -> Trial:
+    """The face to vote on.
+
+    Raises:
+        ValueError: there is none, the volunteer has finished.
+    """
+    if ballot.trial is None:
         raise ValueError("a finished ballot has no face to draw")
-    content, media_type = repository().image_content(image_id)
-    st.html(components.progress(ballot.done, ballot.total))
-    st.html('<h1 class="question">Which emotion does this face show?</h1>')
-    st.html(components.face(content, media_type, f"Face {ballot.done + 1} of {ballot.total}"))
-    with st.container(key="choices"):
-        for number, choice in enumerate((*ballot.labels, NONE_OF_THESE), start=1):
-            # The key does not name the face: the button stays, and with it the focus of keyboard and screen reader.
-            st.button(
-                components.choice_title(choice),
-                key=f"choose-{choice}",
-                shortcut=str(number) if number <= 9 else None,
-                width="stretch",
-                on_click=_vote,
-                args=(token, image_id, choice),
-            )
-    undo_button(token, ballot)
-    st.html(
-        '<p class="muted" style="text-align:center">You may stop at any time. This page has an address of your own: '
-        "bookmark it to continue later.</p>"
+    return ballot.trial
+
+
+def where(ballot: Ballot, language: Language) -> str:
+    """How far the volunteer is, in words."""
+    words = language.text("ballot.face", number=min(ballot.done + 1, ballot.total), total=ballot.total)
+    is_practice = ballot.trial is not None and ballot.trial.kind == "practice"
+    return f"{words}. {language.text('ballot.practice_note')}" if is_practice else words
+
+
+def vote(token: str, answer: Answer) -> None:
+    """Store an answer; what goes wrong is said on the page drawn next."""
+    attempt(
+        lambda: repository().vote(
+            token,
+            answer.image_id,
+            answer.choice,
+            answer.response_ms,
+            repeat=answer.repeat,
+            intensity=answer.intensity,
+            valence=answer.valence,
+            arousal=answer.arousal,
+            other_text=answer.other_text,
+        ),
     )
-    # A rerun that shows the same face again (a reconnect, an ignored click) does not restart its clock.
-    if st.session_state.get(_SHOWN, (None,))[0] != image_id:
-        st.session_state[_SHOWN] = (image_id, time.monotonic())
 
 
-def undo_button(token: str, ballot: Ballot) -> None:
-    """Take the last choice back; its face comes up again."""
-    st.html(_DROP_REPEATED_KEYS, unsafe_allow_javascript=True)
-    with st.container(key="undo", horizontal=True, horizontal_alignment="center"):
-        st.button(
-            "Undo last choice",
-            key="undo-button",
-            type="tertiary",
-            icon=":material/undo:",
-            shortcut="Backspace",
-            disabled=ballot.done == 0,
-            on_click=_undo,
-            args=(token,),
-        )
+def undo(token: str) -> None:
+    """Take the newest answer back."""
+    attempt(lambda: repository().undo(token))
 
 
-def show_failure() -> None:
-    """Say what went wrong with the last choice or undo, if anything did."""
-    if (failure := st.session_state.pop(_FAILURE, None)) is not None:
-        st.html(components.alert(failure))
-
-
-def _vote(token: str, image_id: int, choice: str) -> None:
-    shown_id, shown_at = st.session_state.get(_SHOWN, (None, 0.0))
-    elapsed = time.monotonic() - shown_at
-    if _is_deliberate() and shown_id == image_id and elapsed >= QUIET_SECONDS:
-        _try(lambda: repository().vote(token, image_id, choice, response_ms=round(1000 * elapsed)))
-
-
-def _undo(token: str) -> None:
-    if _is_deliberate():
-        st.session_state.pop(_SHOWN, None)
-        _try(lambda: repository().undo(token))
-
-
-def _is_deliberate() -> bool:
-    now = time.monotonic()
-    before: float = st.session_state.get(_LAST_EVENT, 0.0)
-    st.session_state[_LAST_EVENT] = now
-    return now - before >= QUIET_SECONDS
-
-
-def _try(change: Callable[[], Ballot]) -> None:
+def attempt(change: Callable[[], object]) -> None:
+    """Do something for a volunteer, and keep what went wrong for the page that is drawn next."""
     try:
         change()
     except LdlvaError as error:
-        st.session_state[_FAILURE] = str(error)
+        st.session_state[_FAILURE] = error
+
+
+def failure(language: Language) -> str | None:
+    """What went wrong with the last answer or undo, once, in the volunteer's language."""
+    error = st.session_state.pop(_FAILURE, None)
+    return None if error is None else speech.explain(error, language, otherwise="errors.not_stored")

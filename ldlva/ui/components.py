@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ldlva.emotions import NONE_COLOUR, NONE_OF_THESE, emotion
+from ldlva.emotions import NONE_COLOUR, Emotion, emotion
 from ldlva.jobs import Progress
+from ldlva.languages import Language
 
 
 def plain(text: str) -> str:
@@ -23,6 +24,11 @@ def plain(text: str) -> str:
 def alert(message: str) -> str:
     """An error for the visitor. HTML, not Markdown: the message may quote a crafted link."""
     return f'<div class="alert" role="alert">{escape(message)}</div>'
+
+
+def text(words: str) -> str:
+    """Text from outside as HTML."""
+    return escape(words)
 
 
 def notice(message: str) -> str:
@@ -40,14 +46,38 @@ def face(content: bytes, media_type: str, alternative: str) -> str:
     return f'<img class="face" src="{data_url(content, media_type)}" alt="{escape(alternative)}">'
 
 
-def progress(done: int, total: int) -> str:
+def timed_face(face: str, showing: str, fixation_ms: int, exposure_ms: int | None) -> str:
+    """A face after a cross and for a limited time, by style sheet alone; as exact as the browser's animations are.
+
+    Args:
+        face: its HTML.
+        showing: letters, digits and dashes, another for every showing, so that the animation starts anew.
+        fixation_ms: how long the cross is shown before; 0 for none.
+        exposure_ms: how long the face is shown; None for as long as it takes.
+    """
+    if not fixation_ms and exposure_ms is None:
+        return face
+    frames = f"@keyframes cross-{showing}{{to{{visibility:hidden}}}}"
+    cross = (
+        f'<div class="cross" aria-hidden="true" style="animation:cross-{showing} 0s {fixation_ms}ms forwards">+</div>'
+    )
+    style = f"#face-{showing}{{animation:before-{showing} {fixation_ms}ms backwards"
+    frames += f"@keyframes before-{showing}{{from,to{{visibility:hidden}}}}"
+    if exposure_ms is not None:
+        style += f",cross-{showing} 0s {fixation_ms + exposure_ms}ms forwards"
+    return (
+        f"<style>{frames}{style}}}</style>"
+        f'<div class="stage">{cross if fixation_ms else ""}<div id="face-{showing}">{face}</div></div>'
+    )
+
+
+def progress(done: int, total: int, words: str, language: Language) -> str:
     """How far a volunteer is, as a bar and in words."""
     share = 100 * done / total if total else 100
     return (
-        f'<div class="progress-text" role="status"><span>Face {min(done + 1, total)} of {total}</span>'
-        f"<span>{done} done</span></div>"
-        f'<div class="progress" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="{total}" '
-        f'aria-valuenow="{done}"><div style="width:{share:.1f}%"></div></div>'
+        f'<div class="progress-text" role="status"><span>{escape(words)}</span></div>'
+        f'<div class="progress" role="progressbar" aria-label="{escape(language.text("ballot.progress"))}" '
+        f'aria-valuemin="0" aria-valuemax="{total}" aria-valuenow="{done}"><div style="width:{share:.1f}%"></div></div>'
     )
 
 
@@ -144,26 +174,27 @@ def stats(values: Iterable[tuple[str, str]]) -> str:
     return f'<div class="stats">{tiles}</div>'
 
 
-def legend(labels: Sequence[str], none: bool = False) -> str:
+def legend(labels: Sequence[str | Emotion], none: bool = False) -> str:
     """The colours of the labels, and of "none of these" where it was chosen."""
     entries = [(emotion(label).title, emotion(label).colour) for label in labels]
     if none:
         entries.append(("None of these", NONE_COLOUR))
     return (
         '<div class="legend">'
-        + "".join(f'<span><i style="background:{colour}"></i>{title}</span>' for title, colour in entries)
+        + "".join(f'<span><i style="background:{colour}"></i>{escape(title)}</span>' for title, colour in entries)
         + "</div>"
     )
 
 
-def vote_card(name: str, image: str, labels: Sequence[str], counts: Sequence[int], none_count: int) -> str:
+def vote_card(name: str, image: str, labels: Sequence[str | Emotion], counts: Sequence[int], none_count: int) -> str:
     """One face with its vote distribution; `image` is a data URL."""
     total = sum(counts) + none_count
     if total == 0:
         body = '<div class="winner">No votes yet</div>'
     else:
         shares = [
-            (emotion(label).title, emotion(label).colour, count) for label, count in zip(labels, counts, strict=True)
+            (escape(emotion(label).title), emotion(label).colour, count)
+            for label, count in zip(labels, counts, strict=True)
         ]
         shares.append(("None of these", NONE_COLOUR, none_count))
         top = max(count for _, _, count in shares)
@@ -212,8 +243,3 @@ def names(words: Sequence[str]) -> str:
     """Column names in a sentence."""
     shown = [f"<code>{escape(word)}</code>" for word in words]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def choice_title(choice: str) -> str:
-    """A choice as volunteers read it."""
-    return "None of these" if choice == NONE_OF_THESE else emotion(choice).title

@@ -149,7 +149,7 @@ def card(votes: StudyVotes, row: int) -> str:
     return components.vote_card(
         votes.image_names[row],
         components.data_url(content, media_type),
-        votes.labels,
+        votes.emotions,
         votes.counts[row].tolist(),
         int(votes.none_counts[row]),
     )

@@ -15,14 +15,13 @@ from ldlva import result_jobs
 from ldlva.catalogue import Catalogue, ask_catalogue
 from ldlva.errors import LdlvaError, NotYetError
 from ldlva.jobs import Job
-from ldlva.settings import settings
 from ldlva.survey import pictures
 from ldlva.survey.agreeing import StudyAgreement
 from ldlva.survey.comparing import Alignment, StudyComparison, align_study, load_result
 from ldlva.survey.open import open_repository
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
-from ldlva.ui import components, style
+from ldlva.ui import access, components, style
 
 GC_INTERVAL_SECONDS = 30
 JOB_REFRESH_SECONDS = 0.5
@@ -41,17 +40,17 @@ def page(
 ) -> Iterator[None]:
     """Set a page up, and turn every expected error of its body into a message that says what to do.
 
-    A page for researchers shows nothing else where `LDLVA_RESEARCHER_PAGES` is false.
+    A page for researchers shows a stranger nothing but the way to sign in.
     """
     st.set_page_config(page_title=f"{title} · LDLVA", page_icon="🙂", layout=layout, initial_sidebar_state="collapsed")
     style.apply()
     _tend_garbage()
-    if menu:
-        style.menu(title)
-    if researchers_only and not settings().researcher_pages:
-        st.html(components.alert("This server takes votes and shows results; studies and models are made elsewhere."))
-        st.stop()
     with explained():
+        if menu and access.is_researcher():
+            style.menu(title)
+        if researchers_only and not access.is_researcher():
+            access.draw_gate()
+            st.stop()
         yield
 
 
@@ -78,7 +77,7 @@ def catalogue() -> Catalogue:
 
 def researcher_link(path: str, label: str, icon: str) -> None:
     """A link to a page for researchers, where there are such pages."""
-    if settings().researcher_pages:
+    if access.is_researcher():
         st.page_link(path, label=label, icon=icon)
 
 

@@ -12,9 +12,11 @@ import pytest
 
 from ldlva.errors import SurveyError
 from ldlva.survey.export import COLUMNS, export_study
+from ldlva.survey.protocol_file import read_protocol
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from tests.conftest import pictures
+from tests.survey.test_participation import create, protocol, vote_on
 
 
 def test_export_has_every_vote_in_both_formats_and_explains_every_column(
@@ -76,3 +78,35 @@ def test_a_failed_export_leaves_nothing_and_can_be_repeated(
             export_study(study, [], tmp_path / "out")
     assert list(tmp_path.glob("*out*")) == []
     export_study(study, [], tmp_path / "out")
+
+
+def test_the_export_has_volunteers_and_every_protocol_and_explains_them(repository: Repository, tmp_path: Path) -> None:
+    questions = [
+        {"key": "age", "text": "Your age?", "kind": "number"},
+        {"key": "job", "text": "Your job?", "kind": "text"},
+    ]
+    first = protocol(response={"mode": "multiple", "option_order": "shuffled"}, demographics=questions)
+    create(repository, first, 2)
+    vote_on(repository, repository.enrol("s", demographics={"age": 33}).token, 1)
+    repository.set_study_status("s", "paused")
+    repository.set_protocol("s", protocol(response={"mode": "multiple", "option_order": "shuffled"}))
+    study = repository.study("s")
+    folder = tmp_path / "out"
+    export_study(
+        study,
+        repository.vote_rows(study),
+        folder,
+        repository.volunteer_rows(study),
+        repository.protocol_contents("s"),
+    )
+    [vote] = pq.read_table(folder / "votes.parquet").to_pylist()
+    assert vote["choices"] == vote["choice"] == "fear"
+    assert sorted(vote["options"].split("|")) == sorted([*study.labels, "none"])
+    assert vote["protocol_hash"] == hashlib.sha256((folder / "protocol-1.json").read_bytes()).hexdigest() == first.hash
+    assert read_protocol(folder / "protocol-1.toml") == first
+    assert read_protocol(folder / "protocol-2.toml") == study.protocol
+    [volunteer] = pq.read_table(folder / "volunteers.parquet").to_pylist()
+    assert (volunteer["votes"], volunteer["showings"], volunteer["answer_age"]) == (1, 2, "33")
+    columns = json.loads((folder / "dictionary.json").read_text())["volunteers"]["columns"]
+    assert list(columns) == list(volunteer)
+    assert columns["answer_age"]["meaning"] == "Answer to a question of an earlier protocol."

@@ -37,7 +37,7 @@ def test_a_study_is_listed_with_its_counts(repository: Repository) -> None:
     [
         (replace(STUDY, name="Demo Study"), "Bad study name"),
         (replace(STUDY, labels=("neutral", "joy")), "Unknown emotion 'joy'"),
-        (replace(STUDY, faces_per_volunteer=0), "at least 1"),
+        (replace(STUDY, faces_per_volunteer=0), "faces.per_volunteer is 0; allowed is"),
     ],
 )
 def test_a_bad_study_is_refused(repository: Repository, study: NewStudy, message: str) -> None:
@@ -173,8 +173,11 @@ def test_a_tampered_token_an_unknown_study_and_a_foreign_face_are_refused(reposi
     token = repository.enrol("demo").token
     with pytest.raises(SurveyError, match="link is not valid"):
         repository.ballot(token[:-1] + ("a" if token[-1] != "a" else "b"))
-    with pytest.raises(SurveyError, match=r"no study named 'nope'.*demo, other"):
+    with pytest.raises(SurveyError, match=r"no study named 'nope'") as caught:
         repository.enrol("nope")
+    assert "other" not in str(caught.value)  # a volunteer hears of no study but the one of the link
+    with pytest.raises(SurveyError, match=r"no study named 'nope'.*demo, other"):
+        repository.study("nope")
     foreign = repository.votes(repository.study("other")).image_ids[0]
     with pytest.raises(SurveyError, match="not part of your list"):
         repository.vote(token, foreign, "fear")

@@ -74,3 +74,8 @@ def test_what_cannot_be_used_says_why(tmp_path: Path, capsys: pytest.CaptureFixt
     save(network(1), tmp_path / "grey.safetensors")
     with pytest.raises(TrainingError, match="colour channels"):
         load_initial_weights(network(3), str(tmp_path / "grey.safetensors"))
+
+
+def test_a_width_that_torchvision_has_no_weights_for_is_refused() -> None:
+    with pytest.raises(TrainingError, match="no weights for mobilenet_v2_050"):
+        load_initial_weights(network(backbone="mobilenet_v2_050"), "torchvision")

@@ -198,3 +198,45 @@ def test_every_backbone_gives_logits_and_features(name: str, channels: int, stem
     trunk, last_stage = network.split()
     with torch.inference_mode():
         torch.testing.assert_close(last_stage(trunk(torch.zeros(2, channels, 48, 48))), features)
+
+
+@pytest.mark.parametrize("name", ["ce", "dmue"])
+def test_a_compiled_network_has_the_same_loss(name: str, tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    config = resolve_config(
+        data="x:y", method=name, backbone="mobilenet_v2_050", image_size=32, batch_size=14, threads=1
+    )
+    losses = []
+    for compiled in (False, True):
+        method = build_method(config, train).train()
+        if compiled:
+            method.compile_network(backend="aot_eager")  # traced as ever, but without minutes of code generation
+        torch.manual_seed(0)
+        batch = next(iter(batches(train, config, torch.device("cpu"))))
+        losses.append(training_step(method, batch, build_optimizer(method, config), CPU))
+        names = set(method.inference_network().state_dict())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert names == set(build_method(config, train).inference_network().state_dict())
+
+
+def test_ldlva_plus_mixes_the_label_with_the_teachers_view_of_the_sample_and_its_neighbours(
+    tiny_set: Callable[..., TrainingSet],
+) -> None:
+    train = tiny_set()
+    posteriors = train.posteriors
+    assert posteriors is not None
+    options = {"label_weight": 0.3, "neighbor_count": 2}
+    method, batch, loss = step_of("ldlva_plus", train, options=options)
+    log, _ = outputs_of("ldlva_plus", train, batch)
+    distances = np.linalg.norm(posteriors[:, None] - posteriors, axis=2)
+    nearest = distances.argsort(axis=1)[:, :3]  # the sample itself comes first
+    target = 0.3 * np.eye(7)[train.labels] + 0.7 * posteriors[nearest].mean(axis=1)
+    np.testing.assert_allclose(method.get_buffer("targets").numpy(), target, rtol=1e-5)
+    expected = -(torch.from_numpy(target)[batch.rows] * log).sum(dim=1).mean()
+    assert loss == pytest.approx(float(expected), rel=1e-5)
+    alone, _, _ = step_of("ldlva_plus", train, options=options | {"neighbor_count": 0})
+    np.testing.assert_allclose(
+        alone.get_buffer("targets").numpy(), 0.3 * np.eye(7)[train.labels] + 0.7 * posteriors, rtol=1e-5
+    )
+    with pytest.raises(ValueError, match="posteriors"):
+        step_of("ldlva_plus", train.subset(np.arange(28)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +15,7 @@ from ldlva.datasets.images import ImageArray
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.training.backbones import FaceNetwork
+from ldlva.training.distributed import Group, share_forward
 
 Sampling = Literal["uniform", "balanced"]
 """How an epoch draws its batches: every image once, or every class equally often."""
@@ -61,6 +62,8 @@ class TrainingSet:
         valence_arousal: float `[N, 2]`, only for methods that ask for it (`needs_valence_arousal`).
         distributions: `[N, C]` rows summing to 1, the votes, only for methods that ask for them (`needs_votes`): no
             other method can be trained on votes by accident.
+        posteriors: `[N, C]` rows summing to 1, class probabilities by teachers that were not told the image's label,
+            only for methods that ask for them (`needs_posteriors`).
     """
 
     names: tuple[str, ...]
@@ -68,6 +71,7 @@ class TrainingSet:
     labels: IntArray
     valence_arousal: FloatArray | None = None
     distributions: FloatArray | None = None
+    posteriors: FloatArray | None = None
 
     @classmethod
     def from_dataset(cls, dataset: FaceDataset, images: ImageArray) -> TrainingSet:
@@ -122,6 +126,7 @@ class Method(nn.Module):
     options_type: ClassVar[type[Options]] = Options
     needs_valence_arousal: ClassVar[bool] = False
     needs_votes: ClassVar[bool] = False
+    needs_posteriors: ClassVar[bool] = False
     default_sampling: ClassVar[Sampling] = "uniform"
 
     def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
@@ -131,6 +136,19 @@ class Method(nn.Module):
     def inference_network(self) -> FaceNetwork:
         """The network that predicts; its weights are what a finished run keeps."""
         return self.network
+
+    def share(self, group: Group) -> list[nn.Module]:
+        """Share the network's work out over the processes of `group`, once, before training.
+
+        Returns:
+            The modules whose gradients are then to be added up over the processes.
+        """
+        share_forward(self.network, group)
+        return [self.network]
+
+    def compile_network(self, **settings: Any) -> None:
+        """Have `torch.compile` make faster code for what costs most; `settings` are its own."""
+        self.network.backbone.compile(**settings)
 
     def start_epoch(self, epoch: int) -> None:
         """Called before the first batch of every epoch, counted from 0."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import Field
@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from ldlva.errors import TrainingError
 from ldlva.training.backbones import FaceNetwork
+from ldlva.training.distributed import ALONE, Group, synchronise_norms
 from ldlva.training.losses import dmue as losses
 from ldlva.training.losses.pairwise_uncertainty import PairwiseUncertainty
 from ldlva.training.methods.base import Batch, Method, Options, TrainingSet
@@ -199,6 +200,7 @@ class Dmue(Method):
         trunk, last_stage = network.split()
         # A tuple, so that these modules of the network are not registered a second time.
         self._split = (trunk, last_stage)
+        self._group = ALONE
         code = self.options.variant == "code"
         self.head = DmueHead(
             network.feature_width, classes, self.options.temperature, self.options.dropout, shared_statistics=code
@@ -210,6 +212,18 @@ class Dmue(Method):
         if len(self._classes) < 2:
             raise TrainingError("DMUE compares emotions: it needs training images of at least two.")
         self.start_epoch(0)
+
+    def share(self, group: Group) -> list[nn.Module]:
+        if group.size > 1:
+            synchronise_norms(self.network)
+            synchronise_norms(self.branches)
+            self._split = self.network.split()  # it held the norms that were replaced
+        self._group = group
+        return [self.network, self.branches]
+
+    def compile_network(self, **settings: Any) -> None:
+        # The branches are matrix products of their own, and see another number of images in every batch.
+        self._split[0].compile(**settings)
 
     def start_epoch(self, epoch: int) -> None:
         self._up = losses.ramp_up(epoch, self.options.ramp_epoch)
@@ -246,17 +260,26 @@ class Dmue(Method):
     def _branch_features(self, images: Tensor, labels: Tensor) -> Branches:
         """Every branch on the rows it needs, and no others."""
         trunk, last_stage = self._split
-        shared = trunk(images)
+        part = self._group.part(len(images))
+        shared = trunk(images[part])
+
+        def through(stage: nn.Module, rows: Tensor) -> Tensor:
+            """The rows of the batch that are among `rows`; this process computes those of its part."""
+            first, end = torch.searchsorted(rows, rows.new_tensor([part.start, part.stop])).tolist()
+            features = stage(shared.index_select(0, rows[first:end] - part.start))
+            return self._group.assemble(features.float(), first, len(rows))
+
         rows = [(labels != c).nonzero().flatten() for c in range(len(self.branches))]
         own_rows = [(labels == c).nonzero().flatten() for c in range(len(self.branches))]
         auxiliary, own = [], []
         for branch, others, members in zip(self.branches, rows, own_rows, strict=True):
             with unchanged_weights():
-                auxiliary.append(branch(shared.index_select(0, others)).float())
+                auxiliary.append(through(branch, others))
                 with torch.no_grad():
-                    features = branch(shared.index_select(0, members)) if len(members) else shared.new_zeros(0, 0)
-                own.append(features.float())
-        return Branches(last_stage(shared).float(), auxiliary, own, rows, own_rows)
+                    own.append(through(branch, members) if len(members) else shared.new_zeros(0, 0))
+        return Branches(
+            through(last_stage, torch.arange(len(labels), device=labels.device)), auxiliary, own, rows, own_rows
+        )
 
     @torch.no_grad()
     def inference_network(self) -> FaceNetwork:

@@ -1,0 +1,143 @@
+"""The Embedding page in Streamlit's own test harness; the map itself is a component, tested in a browser."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+
+from ldlva.embedding import Embedding, write
+from ldlva.jobs import Job
+from ldlva.settings import settings
+from ldlva.survey.records import NewStudy
+from ldlva.survey.repository import Repository
+from ldlva.ui import embedding, face_map
+from tests.conftest import pictures
+from tests.fabricated_runs import GONE
+from tests.pages.test_pages import alert, html, open_page, titles, voted_study
+from tests.test_embedding import drawn
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> Iterator[None]:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Commands that would have been started; each leaves the traces of a process that was killed."""
+    commands: list[list[str]] = []
+
+    def start(job: Job, kind: str, arguments: list[str], details: dict[str, str]) -> None:
+        commands.append(arguments)
+        record = {"kind": kind, "arguments": arguments, "details": details, "created_at": "2026-01-01"} | GONE
+        (job.folder / "job.json").write_text(json.dumps(record))
+
+    monkeypatch.setattr(Job, "start", start)
+    return commands
+
+
+def test_the_built_in_faces_are_offered_with_the_models_of_figure_1(started: list[list[str]]) -> None:
+    app = open_page("embedding")
+    assert titles(app) == ["What models see as similar"]
+    assert app.selectbox(key="embedding-source").value == 0
+    assert app.multiselect[0].value == ["faces-mobilenet-total", "faces-mobilenet-ce", "faces-mobilenet-center"]
+    assert "has not been computed yet" in html(app)
+    assert started == []
+    app.button(key="embedding-start").click().run()
+    [command] = started
+    assert command[:3] == ["embed", "--data=faces", "--split=all"]
+    assert "--model=faces-mobilenet-total" in command and "--perplexity=30" in command
+    assert "it was killed" in alert(app)  # the fabricated process is dead; the page says so and offers to try again
+    assert app.button(key="embedding-start").label == "Try again"
+
+
+def test_a_small_study_is_mapped_at_once_with_a_perplexity_that_fits(
+    sqlite_repository: Repository, started: list[list[str]]
+) -> None:
+    voted_study(sqlite_repository)
+    app = open_page("embedding", study="demo")
+    [command] = started
+    assert command[1] == "--study=demo" and "--perplexity=2" in command
+    assert app.number_input[0].max == 2
+
+
+def test_a_study_without_predictions_or_with_too_few_faces_says_what_to_do(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(3))
+    assert "python -m ldlva predict --model NAME --study demo" in html(open_page("embedding", study="demo"))
+
+
+def test_an_unknown_study_is_named(sqlite_repository: Repository) -> None:
+    assert "There is no study named 'nope'" in alert(open_page("embedding", study="nope"))
+
+
+def test_a_server_for_strangers_starts_nothing_and_names_no_files(
+    sqlite_repository: Repository, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
+    settings.cache_clear()
+    voted_study(sqlite_repository)
+    app = open_page("embedding", study="demo")
+    assert started == [] and not app.button
+    assert "has not been computed" in html(app)
+    assert "Another data set …" not in app.selectbox(key="embedding-source").options
+
+
+def test_a_stored_map_is_shown_and_an_outdated_one_says_so(
+    sqlite_repository: Repository, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voted_study(sqlite_repository)
+    shown: list[Embedding] = []
+    monkeypatch.setattr(face_map, "draw", lambda found, sheets, key: shown.append(found))
+    asked: list[embedding.Request] = []
+    real = embedding.show
+
+    def show(request: embedding.Request, draw: Any) -> None:
+        asked.append(request)
+        real(request, draw)
+
+    monkeypatch.setattr(embedding, "show", show)
+    open_page("embedding", study="demo")
+    stored = drawn()
+    write(stored, [b"x"], "<svg/>", Path(asked[0].folder))
+    app = open_page("embedding", study="demo")
+    assert shown == [stored]
+    assert "have changed since this map was computed" in html(app)
+    numbers = stored.panels[0].separation["majority"]
+    assert f"<td>{numbers.purity.mean:.3f} [" in html(app)
+    assert "Purity by chance" in html(app)
+
+
+def test_what_the_component_gets_is_complete_and_plain() -> None:
+    found = drawn()
+    content = json.loads(json.dumps(face_map.content(found, [b"abc"], "k")))
+    assert content["sheets"] == ["YWJj"]
+    assert [one["key"] for one in content["colourings"]] == ["label", "majority", "entropy"]
+    assert all(len(colours) == 30 for colours in content["colours"].values())
+    assert dict(content["facts"])["Human majority"][1] == "Happiness (10 votes)"
+    assert content["panels"][1]["numbers"]["entropy"] == content["panels"][1]["numbers"]["majority"]
+
+
+def test_models_shown_first_are_of_different_methods() -> None:
+    methods = {"a-ce": "ce", "a-dmue": "dmue", "a-total": "total", "b-ce": "ce", "b-center": "center"}
+    assert embedding.first_models(methods) == ["a-total", "a-ce", "b-center"]
+    assert embedding.first_models({"x": "dmue"}) == ["x"]
+
+
+def test_the_page_does_not_load_what_computes() -> None:
+    code = (
+        "import sys, ldlva.ui.embedding, ldlva.ui.face_map;"
+        "print([m for m in ('torch', 'scipy', 'sklearn', 'openTSNE') if m in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "[]"
