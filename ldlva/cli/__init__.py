@@ -8,11 +8,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ldlva.cli import checks, compare, embedding, methods, models, studies, table1, training
+from ldlva.cli import checks, compare, embedding, exploring, methods, models, studies, table1, training
 from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(studies.app, name="study")
+studies.app.command("follow-up")(exploring.follow_up_study)
 app.add_typer(models.app, name="models")
 app.add_typer(studies.database_app, name="db")
 app.add_typer(checks.bench_app, name="bench")
