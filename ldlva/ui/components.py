@@ -244,9 +244,9 @@ def distribution_bars(panels: Mapping[str, Mapping[str, float]]) -> str:
     shown = ""
     for source, shares in panels.items():
         bars = "".join(
-            f'<span class="label">{escape(emotion(label).title)}</span><span class="track"><i style="width:'
+            f'<span>{escape(emotion(label).title)}</span><span class="bar"><i style="width:'
             f'{100 * share:.1f}%;background:{emotion(label).colour}"></i></span>'
-            f'<span class="share">{f"{share:.0%}" if share >= 0.005 else ""}</span>'
+            f'<span>{f"{share:.0%}" if share >= 0.005 else ""}</span>'
             for label, share in shares.items()
         )
         shown += f'<div class="panel"><b title="{escape(source)}">{escape(source)}</b><div>{bars}</div></div>'
