@@ -11,10 +11,9 @@ from ldlva.disagreement import NOBODY, wilson_interval
 from ldlva.distributions import HEADLINE_EPSILON, FloatArray, epsilon_name
 from ldlva.emotions import Emotion
 from ldlva.errors import LdlvaError
-from ldlva.settings import settings
 from ldlva.survey.exploring import ORDERS, PEOPLE, Exploration, explore_study
 from ldlva.survey.records import StudySummary
-from ldlva.ui import components, face_grid, session
+from ldlva.ui import access, components, face_grid, session
 
 PER_PAGE = 24
 EVERYTHING = "All models (mean)"
@@ -173,7 +172,7 @@ def draw_follow_up(found: Exploration, study: StudySummary) -> None:
         st.success(f"“{made}” is a draft now. Open it on the Studies page.", icon=":material/check:")
     if (failure := st.session_state.pop(_FAILURE, None)) is not None:
         st.html(components.alert(failure))
-    if not settings().researcher_pages:
+    if not access.is_researcher():
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="picking"):
         count = st.number_input(
