@@ -11,15 +11,13 @@ from ldlva import result_jobs
 from ldlva.errors import LdlvaError
 from ldlva.survey.prediction_files import read_predictions, store_imported
 from ldlva.survey.records import StudySummary
-from ldlva.ui import access, components, session
+from ldlva.ui import components, session
 
 REPORT = "report"
 
 
 def draw(study: StudySummary, models: Sequence[str] | None) -> None:
-    """Both tools, where there are pages for researchers."""
-    if not access.is_researcher():
-        return
+    """Both tools; the page itself is for researchers only."""
     draw_import(study)
     draw_report(study, models)
 
