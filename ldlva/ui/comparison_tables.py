@@ -87,8 +87,8 @@ def temperature_notes(models: Iterable[ModelScore]) -> list[str]:
     sources: dict[str, list[str]] = {}
     for model in models:
         if model.temperature is not None:
-            mark = "*" if model.temperature.cross_fitted else ""
-            sources.setdefault(mark + model.temperature.fitted_on, []).append(model.name)
+            mark = " (*)" if model.temperature.cross_fitted else ""
+            sources.setdefault(model.temperature.fitted_on + mark, []).append(model.name)
     return [f"{source}: {', '.join(names)}" for source, names in sources.items()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import zipfile
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatabaseError
 from ldlva.jobs import jobs
+from ldlva.result_jobs import result_file
 from ldlva.settings import settings
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository
@@ -220,6 +222,18 @@ def test_predictions_of_an_outside_model_are_added_on_the_page(sqlite_repository
     assert "Added outside for 8 faces." in html(app)
     app = computed(app.button(key="import-compare").click().run())
     assert "<b>outside</b>" in html(app)
+
+
+def test_the_report_is_made_beside_the_page_and_offered_as_an_archive(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = computed(open_page("compare", study="demo"))
+    assert not app.get("download_button")
+    app.button(key="make-report").click().run()
+    app = computed(app)
+    [job] = jobs("report")
+    with zipfile.ZipFile(result_file(job)) as archive:
+        assert "report/tables/table2_jeffreys.tex" in archive.namelist()
+    assert [button.proto.label for button in app.get("download_button")] == ["Download the report"]
 
 
 def test_results_say_that_dealt_votes_have_no_raters(sqlite_repository: Repository) -> None:
