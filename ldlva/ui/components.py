@@ -174,6 +174,20 @@ def stats(values: Iterable[tuple[str, str]]) -> str:
     return f'<div class="stats">{tiles}</div>'
 
 
+def face_table(rows: Iterable[tuple[str, int, int | None, str]]) -> str:
+    """Faces with their votes against what they need (None: no limit) as a bar, and a remark."""
+    body = ""
+    for name, votes, needed, remark in rows:
+        share = min(1.0, votes / needed) if needed else 0.0
+        bar = f'<div class="progress"><div style="width:{100 * share:.0f}%"></div></div>' if needed else ""
+        count = f"{votes} of {needed}" if needed else f"{votes}"
+        body += (
+            f'<div class="face-row"><span class="name" title="{escape(name)}">{escape(name)}</span>'
+            f"<span>{bar}</span><b>{count}</b><span>{escape(remark)}</span></div>"
+        )
+    return f'<div class="face-rows">{body}</div>'
+
+
 def legend(labels: Sequence[str | Emotion], none: bool = False) -> str:
     """The colours of the labels, and of "none of these" where it was chosen."""
     entries = [(emotion(label).title, emotion(label).colour) for label in labels]

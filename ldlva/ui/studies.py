@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -12,8 +12,9 @@ from ldlva.errors import LdlvaError
 from ldlva.jobs import Job
 from ldlva.survey.demo import DEMO
 from ldlva.survey.invitations import study_path
+from ldlva.survey.preview import preview_key
 from ldlva.survey.records import StudySummary
-from ldlva.ui import components
+from ldlva.ui import components, preview
 from ldlva.ui.session import repository
 
 STATUS_BUTTONS = {
@@ -79,6 +80,11 @@ def draw_links(study: StudySummary, key: str) -> None:
         for page, label in (("vote", "Vote"), ("results", "Results"), ("compare", "Compare")):
             if page != "vote" or study.status != "draft":
                 st.page_link(f"pages/{page}.py", label=label, query_params={"study": study.name})
+
+
+def preview_link(study: StudySummary) -> str:
+    """Where a study can be tried out as a volunteer; keep it among researchers."""
+    return f"{server_address()}/vote?" + urlencode({"study": study.name, preview.PARAMETER: preview_key(study)})
 
 
 def server_address() -> str:

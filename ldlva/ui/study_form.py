@@ -81,7 +81,7 @@ class Form:
 
     def problems(self) -> list[str]:
         """What has to be put right before a study can be made of it."""
-        found = [name_problem(self.name)] if self.name else ["Give the study a short name."]
+        found: list[str | None] = [name_problem(self.name) if self.name else "Give the study a short name."]
         if self.sample is not None:
             place = self.sample.data.partition(":")[2]
             found.append(folder_problem(place) if place else None if self.sample.data else "Say where the data set is.")
@@ -223,7 +223,7 @@ def draw_form() -> Form:
         files=tuple(files),
         folder=folder,
         sample=sample,
-        crop=cast(Crop, crop),
+        crop=crop,
         leave_out_faceless=leave_out,
         models=models,
         protocol=None if protocol is None else protocol.getvalue().decode("utf-8", errors="replace"),

@@ -14,7 +14,7 @@ from ldlva.jobs import Job, jobs, new_job
 from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
-from ldlva.ui import studies
+from ldlva.ui import study_form
 from tests.conftest import pictures, png
 from tests.pages.test_pages import alert, fresh_caches, html, open_page, titles
 
@@ -42,7 +42,7 @@ def fill(app: AppTest, name: str, files: Files, title: str = "A title") -> None:
 
 def finish(app: AppTest) -> Job:
     """Wait until the only job has ended, and see the page then."""
-    [job] = jobs(studies.KIND)
+    [job] = jobs(study_form.KIND)
     deadline = time.monotonic() + 180
     while job.state() == "running":
         assert time.monotonic() < deadline
@@ -133,7 +133,7 @@ def test_a_running_job_can_be_stopped_and_discarded(sqlite_repository: Repositor
     app = open_page("studies")
     fill(app, "mine", [(f"{i}.png", png(i, 400), "image/png") for i in range(40)])
     press(app, "create-study")
-    [job] = jobs(studies.KIND)
+    [job] = jobs(study_form.KIND)
     assert job.state() == "running"
     again = open_page("studies")  # as after a reload, in a new session
     assert "Making “A title”" in html(again)
@@ -143,22 +143,22 @@ def test_a_running_job_can_be_stopped_and_discarded(sqlite_repository: Repositor
     assert job.state() == "stopped"
     assert "It was stopped." in alert(again)
     press(again, f"remove-{job.id}")
-    assert jobs(studies.KIND) == []
+    assert jobs(study_form.KIND) == []
     assert sqlite_repository.studies() == []
 
 
 def test_what_a_server_cannot_do_is_said(sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studies, "detector_installed", lambda: False)
-    monkeypatch.setattr(studies, "_torch_installed", lambda: False)
+    monkeypatch.setattr(study_form, "detector_installed", lambda: False)
+    monkeypatch.setattr(study_form, "torch_installed", lambda: False)
     app = open_page("studies")
     assert "pip install -r requirements-faces.txt" in html(app)
     assert "pip install -r requirements.txt" in html(app)
-    assert not app.checkbox
+    assert [box.key for box in app.checkbox] == ["draft-0"]
 
 
 def test_a_finished_job_of_another_database_can_be_dismissed(sqlite_repository: Repository) -> None:
     job = new_job()
-    record = {"kind": studies.KIND, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
+    record = {"kind": study_form.KIND, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
     (job.folder / "job.json").write_text(json.dumps(record))
     (job.folder / "exit.json").write_text('{"code": 0}')
     app = open_page("studies")
@@ -197,11 +197,11 @@ def test_a_server_for_strangers_has_no_studies_page(
     ],
 )
 def test_file_names_of_browsers_are_made_safe(name: str, safe: str) -> None:
-    assert studies.safe_file_name(name, {"a.png"}) == safe
+    assert study_form.safe_file_name(name, {"a.png"}) == safe
 
 
 def test_options_cannot_be_smuggled_in() -> None:
-    form = studies.Form("mine", "--consent", "--progress=/etc/x", (), "face", True, ("m",))
+    form = study_form.Form("mine", "--consent", "--progress=/etc/x", leave_out_faceless=True, models=("m",))
     command = form.command(new_job())
     assert "--title=--consent" in command
     assert "--description=--progress=/etc/x" in command
