@@ -134,7 +134,7 @@ def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str
                     "size": 9 if calibrated else 13,
                     "color": colours[model.name],
                     "symbol": "circle-open" if calibrated else "circle",
-                    "line": {"width": 2},
+                    "line": {"width": 2, "color": colours[model.name]},
                 },
                 text=[f"{value.mean:.2f}"],
                 textposition="top center",

@@ -1,4 +1,4 @@
-"""The researchers' password: its hash, proofs of having signed in, and a limit on guessing. No framework, no storage."""
+"""The researchers' password: its hash, proofs of having signed in, and a limit on guessing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ldlva.errors import LdlvaError
 FEWEST_CHARACTERS = 12
 
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 1
-"""scrypt's N, r and p: 32 MiB and about a tenth of a second for each guess (OWASP's advice is N = 2^17 or, as here, less
-memory with a limit on guesses). They stand in the hash, so that they can change."""
+"""scrypt's N, r and p: 32 MiB and about a tenth of a second for each guess (OWASP's advice is N = 2^17 or, as here,
+less memory with a limit on guesses). They stand in the hash, so that they can change."""
 
 _FORMAT = "scrypt"
 
@@ -29,7 +29,7 @@ def hash_password(password: str) -> str:
     """
     if len(password) < FEWEST_CHARACTERS:
         raise LdlvaError(
-            f"The password is too short. Take at least {FEWEST_CHARACTERS} characters; a sentence is fine."
+            f"The password is too short. Take at least {FEWEST_CHARACTERS} characters, a sentence say."
         )
     salt = secrets.token_bytes(16)
     derived = _derive(password, salt, _COST, _BLOCK, _PARALLEL)

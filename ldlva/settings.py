@@ -45,13 +45,13 @@ class Settings(BaseSettings):
     """Show volunteers Streamlit's own buttons instead of the component."""
 
     researcher_access: Literal["sign-in", "open", "off"] = "sign-in"
-    """Who sees the researchers' pages: who signs in (or, where nobody can, a browser on the same machine), all, nobody."""
+    """Who sees the researchers' pages: who signs in (where nobody can: a browser on the same machine), all, nobody."""
 
     researcher_password_hash: str = ""
     """Made by `python -m ldlva password`."""
 
     researchers: str = ""
-    """Who an identity provider may let in: e-mail addresses or patterns such as `*@uni.example`, separated by commas."""
+    """Who an identity provider may let in: e-mail addresses or patterns like `*@uni.example`, by comma."""
 
     @field_validator("researcher_password_hash")
     @classmethod

@@ -32,6 +32,7 @@ with session.page("Results", layout="wide", researchers_only=True):
         )
     if votes.none_counts.any():
         st.caption(f"{votes.none_counts.sum()} more votes said “none of these”; they are in no distribution.")
+    results.draw_agreement(study)
     st.header("Face by face")
     order = st.segmented_control(
         "Sort by", list(results.ORDERS), default=next(iter(results.ORDERS)), required=True, key="order"

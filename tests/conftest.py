@@ -55,6 +55,8 @@ def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setenv("LDLVA_JOBS", str(tmp_path / "jobs"))
     monkeypatch.setenv("LDLVA_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("LDLVA_CACHE", str(tmp_path / ".decoded"))
+    # Streamlit's test harness runs no component; its buttons stand for the ballot's.
+    monkeypatch.setenv("LDLVA_PLAIN_BALLOT", "true")
     # Streamlit's test harness has no connection whose other end could be on this machine.
     monkeypatch.setenv("LDLVA_RESEARCHER_ACCESS", "open")
     settings.cache_clear()

@@ -75,6 +75,6 @@ def test_the_command_prints_the_setting(monkeypatch: pytest.MonkeyPatch, capsys:
     assert is_password(PASSWORD, value)
     monkeypatch.setenv(name, PASSWORD)  # a password where its hash belongs must not pass for "no password"
     settings.cache_clear()
-    with pytest.raises(LdlvaError, match="RESEARCHER_PASSWORD_HASH: .*not a hash") as caught:
+    with pytest.raises(LdlvaError, match=r"RESEARCHER_PASSWORD_HASH: .*not a hash") as caught:
         settings()
     assert PASSWORD not in str(caught.value)

@@ -17,6 +17,7 @@ from ldlva.cli import (
     methods,
     models,
     predictions,
+    report,
     studies,
     table1,
     training,
@@ -36,6 +37,7 @@ app.command()(table1.table1)
 app.command()(methods.methods)
 app.command()(compare.compare)
 app.command()(agreement.agreement)
+app.command()(report.report)
 app.command()(embedding.embed)
 app.command()(checks.selfcheck)
 app.command()(access.password)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,20 +12,28 @@ from rich.console import Console
 from rich.table import Table
 
 from ldlva.agreement import Agreement
-from ldlva.cli.output import Json, print_json
+from ldlva.cli.output import Json, print_json, write_result
 from ldlva.inference import Estimate
 from ldlva.rater_quality import RaterQuality
 from ldlva.survey.agreeing import study_agreement
 from ldlva.survey.open import open_repository
 
 
-def agreement(study: Annotated[str, typer.Option(help="Name of the study.")], as_json: Json = False) -> None:
+def agreement(
+    study: Annotated[str, typer.Option(help="Name of the study.")],
+    result: Annotated[Path | None, typer.Option(help="File for the Results page, instead of printing.")] = None,
+    as_json: Json = False,
+) -> None:
     """How well raters agree, and how each of them voted; results with and without those who seem not to have looked."""
     repository = open_repository()
     summary = repository.study(study)
-    found = study_agreement(repository, summary)
+    votes = repository.votes(summary)
+    found = study_agreement(repository, summary, votes)
+    if result is not None:
+        write_result(result, found.dump())
+        return
     if as_json:
-        print_json({"study": study, **found.to_json()})
+        print_json({"study": study, **found.to_json(votes)})
         return
     console = Console(width=max(Console().width, 100))
     columns = {"All votes": found.overall}

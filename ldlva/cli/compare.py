@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ldlva.cli.output import Json, print_json
+from ldlva.cli.output import Json, print_json, write_result
 from ldlva.cli.training import ProgressPath
 from ldlva.comparison import Comparison, Scores
-from ldlva.errors import LdlvaError
 from ldlva.jobs import ProgressFile
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
 from ldlva.survey.comparing import compare_study, dump_result
@@ -36,10 +35,7 @@ def compare(
     summary = repository.study(study)
     compared = compare_study(repository, summary, model, seed, telling.within("Comparing models with people"))
     if result is not None:
-        try:
-            result.write_text(dump_result(compared), encoding="utf-8")
-        except OSError as error:
-            raise LdlvaError(f"{result} cannot be written: {error.strerror}.") from None
+        write_result(result, dump_result(compared))
         return
     if as_json:
         print_json({"study": study, **compared.to_json()})

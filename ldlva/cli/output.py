@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ldlva.errors import LdlvaError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -13,3 +16,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def print_json(content: Any) -> None:
     """Machine-readable output."""
     print(json.dumps(content, indent=2))
+
+
+def write_result(path: Path, content: str) -> None:
+    """A result for a page, whole or not at all.
+
+    Raises:
+        LdlvaError: the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise LdlvaError(f"{path} cannot be written: {error.strerror}.") from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from ldlva.agreement import Agreement, agreement, alpha_over_raters, pairwise_agreement, vote_entropy
 from ldlva.distributions import IntArray
@@ -28,19 +30,31 @@ _GOLDEN = frozenset({"faces", "folder"})
 class StudyAgreement:
     """Agreement on a study's faces; `quality` is None where votes have no known raters, and `remark` says why."""
 
-    votes: StudyVotes
     overall: Agreement
     quality: RaterQuality | None
     alpha_over_raters: Estimate | None
     remark: str
 
-    def to_json(self) -> dict[str, Any]:
+    def dump(self) -> str:
+        """All of it, for `load`."""
+        return json.dumps(_ADAPTER.dump_python(self))
+
+    @staticmethod
+    def load(content: str) -> StudyAgreement:
+        """What `dump` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return _ADAPTER.validate_python(json.loads(content))
+
+    def to_json(self, votes: StudyVotes) -> dict[str, Any]:
         """All of it, with entropy and pairwise agreement per face."""
-        counts = choices(self.votes)
-        faces = zip(self.votes.image_names, vote_entropy(counts), pairwise_agreement(counts), counts, strict=True)
+        counts = choices(votes)
+        faces = zip(votes.image_names, vote_entropy(counts), pairwise_agreement(counts), counts, strict=True)
         return {
             "confidence": CONFIDENCE,
-            "choices": [*self.votes.labels, "none"],
+            "choices": [*votes.labels, "none"],
             **plain(asdict(self.overall)),
             "alpha_interval_over": "images (jackknife)",
             "alpha_over_raters": plain(asdict(self.alpha_over_raters)) if self.alpha_over_raters else None,
@@ -51,6 +65,9 @@ class StudyAgreement:
                 for name, e, p, row in faces
             ],
         }
+
+
+_ADAPTER: TypeAdapter[StudyAgreement] = TypeAdapter(StudyAgreement)
 
 
 def plain(value: Any) -> Any:
@@ -67,21 +84,19 @@ def choices(votes: StudyVotes) -> IntArray:
     return np.column_stack([votes.counts, votes.none_counts])
 
 
-def study_agreement(repository: Repository, study: StudySummary) -> StudyAgreement:
+def study_agreement(repository: Repository, study: StudySummary, votes: StudyVotes) -> StudyAgreement:
     """Agreement over all current votes, and rater quality over those of the site's own volunteers."""
-    votes = repository.votes(study)
     counts = choices(votes)
     listed = repository.rater_votes(study, votes)
     overall = agreement(counts)
     if not listed.rater_ids:
-        return StudyAgreement(votes, overall, None, None, NO_RATERS if study.imported_raters else NO_VOLUNTEERS)
+        return StudyAgreement(overall, None, None, NO_RATERS if study.imported_raters else NO_VOLUNTEERS)
     own = listed.counts(counts.shape[0], counts.shape[1])
     gold = None
     if study.origin.get("source") in _GOLDEN:
         column = {label: index for index, label in enumerate(votes.labels)}
         gold = [column.get(label) if label is not None else None for label in votes.image_labels]
     return StudyAgreement(
-        votes=votes,
         overall=overall,
         quality=rater_quality(listed, counts.shape[0], counts.shape[1], gold),
         alpha_over_raters=alpha_over_raters(own, listed.raters, listed.images, listed.choices),

@@ -88,12 +88,14 @@ class TallyStore(Store):
     def version(self, study: StudySummary) -> tuple[int, ...]:
         """Changes whenever a vote, an undo, a withdrawal, the protocol or a prediction of the study does.
 
-        It is the key of every cached result.
+        It is the key of every cached result: the number of current votes and the newest of them, the number of
+        predictions and the newest of them, withdrawals and protocol. A vote that goes never comes back and numbers
+        only grow, so equal pairs mean equal votes.
         """
         with self._database.read() as session:
             state = session.execute(select(Study.withdrawn, Study.protocol_version).where(Study.id == study.id)).one()
             votes = session.execute(
-                select(func.count(), func.max(Vote.id), func.count(Vote.superseded_at)).where(Vote.study_id == study.id)
+                select(func.count(), func.max(Vote.id)).where(Vote.study_id == study.id, Vote.superseded_at.is_(None))
             ).one()
             predictions = session.execute(
                 select(func.count(), func.max(Prediction.id))

@@ -124,7 +124,8 @@ def _limit() -> GuessLimit:
 
 
 def _sign_in(entered: str, stored: str) -> None:
-    address = st.context.ip_address or "localhost"
+    address = st.context.ip_address
+    address = address if isinstance(address, str) else "localhost"
     wait = _limit().wait(address, time.time())
     if wait > 0:
         st.session_state[_SAID] = f"Too many wrong passwords. Try again in {-(-wait // 60):.0f} min."

@@ -145,6 +145,7 @@ function createBallot(root) {
       stage = "cross";
       picture.classList.add("away");
       show(part("cross"), true);
+      say(text("cross"));
       await elapsed(data.fixation_ms);
       if (face !== mine) return;
     }

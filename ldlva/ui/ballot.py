@@ -1,7 +1,7 @@
 """The voting screen. What is on it comes from the study's protocol; what is done on it goes to the repository.
 
-The component (`ballot_component`) times, prefetches and answers keys in the browser; the plain ballot (`plain_ballot`) is
-made of Streamlit's own widgets, for browsers in which the component cannot run.
+The component (`ballot_component`) times, prefetches and answers keys in the browser; the plain ballot (`plain_ballot`)
+is made of Streamlit's own widgets, for browsers in which the component cannot run.
 """
 
 from __future__ import annotations

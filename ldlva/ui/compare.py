@@ -76,7 +76,8 @@ def choose_models(aligned: Alignment) -> list[str] | None:
     names = list(aligned.predictions)
     if len(names) < 2:
         return None
-    chosen = st.pills("Models", names, selection_mode="multi", default=names, key="models")
+    # A key of the names: a model that is added later is chosen too.
+    chosen = st.pills("Models", names, selection_mode="multi", default=names, key=f"models-{'/'.join(names)}")
     if not chosen:
         st.html(components.notice("Choose at least one model."))
         st.stop()

@@ -81,9 +81,9 @@ def _draw_text(study: StudySummary, language: Language) -> bool:
     st.html(f'<div class="muted">{components.text(facts)}</div>')
     with st.container(border=True, key="card-consent"):
         st.header(language.text("consent.heading"))
-        promises = "\n\n".join(language.text(f"consent.{key}") for key in ("withdrawal", "no_tracking"))
         consent = protocol.say(protocol.consent.text, language.code)
-        st.html(f'<div class="consent">{components.paragraphs(f"{consent}\n\n{promises}")}</div>')
+        parts = (consent, language.text("consent.withdrawal"), language.text("consent.no_tracking"))
+        st.html(f'<div class="consent">{"".join(map(components.paragraphs, parts))}</div>')
     agreed = st.button(language.text("consent.agree"), key=f"agree-{study.name}", type="primary")
     speech.switch(language, protocol.languages)
     return agreed

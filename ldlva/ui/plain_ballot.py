@@ -140,7 +140,7 @@ def _draw_rating(token: str, ballot: Ballot, language: Language) -> None:
 def _draw_pause(ballot: Ballot, language: Language) -> None:
     st.title(language.text("ballot.break_heading"))
     st.write(language.text("ballot.break_text", done=ballot.done, total=ballot.total))
-    _continue(language, lambda: st.session_state.pop(_PAUSE, None))
+    _continue(language, lambda: st.session_state.update({_PAUSE: None}))
 
 
 def _draw_remark(trial: Trial, language: Language) -> None:
@@ -153,7 +153,7 @@ def _draw_remark(trial: Trial, language: Language) -> None:
         st.html(components.notice("\n".join(filter(None, (remark, ended)))))
 
 
-def _continue(language: Language, act: Callable[[], object], disabled: bool = False) -> None:
+def _continue(language: Language, act: Callable[..., None], disabled: bool = False) -> None:
     st.button(language.text("ballot.continue"), key="continue", type="primary", on_click=act, disabled=disabled)
 
 
@@ -195,10 +195,9 @@ def _send(token: str, ballot: Ballot, answer: screen.Answer, language: Language)
 
 
 def _undo(token: str) -> None:
-    if _is_deliberate():
-        if st.session_state.pop(_RATED, None) is None:
-            st.session_state.pop(_SHOWN, None)
-            screen.undo(token)
+    if _is_deliberate() and st.session_state.pop(_RATED, None) is None:
+        st.session_state.pop(_SHOWN, None)
+        screen.undo(token)
 
 
 def _looked_at(trial: Trial) -> int | None:

@@ -6,19 +6,22 @@ from collections.abc import Callable
 from html import escape
 
 import numpy as np
+import streamlit as st
 
-from ldlva.agreement import krippendorff_alpha, pairwise_agreement
+from ldlva.agreement import Agreement, agreement
 from ldlva.distributions import entropy
+from ldlva.inference import Estimate
+from ldlva.rater_quality import RaterQuality
+from ldlva.survey.agreeing import NO_RATERS, NO_VOLUNTEERS, StudyAgreement, choices
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.ui import components
-from ldlva.ui.session import repository
+from ldlva.ui.session import rater_results, repository
+from ldlva.ui.session import votes as votes_of
 
 
 def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]:
     """Value and caption of the tiles on top; agreement counts "none of these" as a choice like the others."""
-    choices = np.column_stack([votes.counts, votes.none_counts])
-    alpha = krippendorff_alpha(choices)
-    agreement = pairwise_agreement(choices)
+    found = agreement(choices(votes))
     people = [(str(study.volunteers), "volunteers")]
     if study.imported_raters:
         people.append((str(study.imported_raters), "imported raters"))
@@ -26,9 +29,104 @@ def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]
         (str(study.images), "faces"),
         *people,
         (str(study.votes), "votes"),
-        ("–" if alpha is None else f"{alpha:.2f}", "Krippendorff's α"),
-        ("–" if np.isnan(agreement).all() else f"{np.nanmean(agreement):.0%}", "two raters agree (mean over faces)"),
+        ("–" if found.alpha is None else f"{found.alpha.mean:.2f}", "Krippendorff's α"),
+        ("–" if found.pairwise is None else f"{found.pairwise:.0%}", "two raters agree (mean over faces)"),
     ]
+
+
+def draw_agreement(study: StudySummary) -> None:
+    """Agreement of all votes; single raters only on request, because that reads every vote, in a process of its own."""
+    st.header("Agreement")
+    if not st.toggle("Look at every rater", key="raters", disabled=study.volunteers == 0):
+        st.html(agreement_table({"All votes": agreement(choices(votes_of(study)))}))
+        if study.volunteers == 0:
+            st.html(f'<p class="muted">{NO_RATERS if study.imported_raters else NO_VOLUNTEERS}</p>')
+        return
+    found = rater_results(study)
+    st.html(agreement_table(agreement_columns(found)))
+    if found.alpha_over_raters is not None:
+        st.html(f'<p class="muted">α with an interval over raters instead: {_in_line(found.alpha_over_raters)}</p>')
+    if found.remark:
+        st.html(f'<p class="muted">{escape(found.remark)}</p>')
+    if found.quality is not None:
+        st.html(f"<p>{rater_summary(found.quality)}</p>{rater_table(found.quality)}")
+        st.html(f'<p class="muted">{RATERS_NOTE}</p>')
+
+
+def agreement_columns(found: StudyAgreement) -> dict[str, Agreement]:
+    """All votes, and, where raters are known and some are flagged, the volunteers' with and without those."""
+    columns = {"All votes": found.overall}
+    if found.quality is not None and found.quality.flagged:
+        if found.remark:
+            columns["Volunteers’ votes"] = found.quality.everyone
+        columns["Without flagged volunteers"] = found.quality.without_flagged
+    return columns
+
+
+def agreement_table(columns: dict[str, Agreement]) -> str:
+    """Coefficients by row."""
+    rows: dict[str, list[str]] = {
+        "Krippendorff’s α (95%, jackknife over faces)": [_interval(one.alpha) for one in columns.values()],
+        "Fleiss’ κ": [_number(one.fleiss_kappa) for one in columns.values()],
+        "Two raters agree, mean over faces": [_number(one.pairwise, ".1%") for one in columns.values()],
+        "Entropy of a face’s votes, mean, nats": [_number(one.entropy) for one in columns.values()],
+        "Faces with votes": [f"{one.images:,}" for one in columns.values()],
+        "Votes": [f"{one.votes:,}" for one in columns.values()],
+    }
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    body = "".join(
+        f"<tr><td>{name}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, cells in rows.items()
+    )
+    return (
+        '<div class="table-wrap" tabindex="0"><table class="figures pinned"><thead><tr><th></th>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def rater_table(quality: RaterQuality) -> str:
+    """Every volunteer who voted, those with a flag first."""
+    heads = ["Votes", "Most frequent answer", "Longest run", "Median time", "Agrees with others", "Beyond chance"]
+    heads += ["Expected accuracy", *(["Own label"] if quality.gold else []), "Signs"]
+    body = ""
+    for rater in sorted(quality.raters, key=lambda rater: (not rater.flags, rater.id)):
+        cells = [str(rater.votes), f"{rater.most_frequent_share:.0%}", str(rater.longest_run)]
+        cells.append("–" if rater.median_ms is None else f"{rater.median_ms / 1000:.1f} s")
+        cells += [_number(rater.agrees_with_others, ".0%"), _number(rater.beyond_chance, ".2f")]
+        cells.append(f"{rater.expected_accuracy:.0%}")
+        cells += [_number(rater.gold_accuracy, ".0%")] if quality.gold else []
+        cells.append(escape("; ".join(rater.flags)))
+        body += f"<tr><td>{rater.id}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    return (
+        '<div class="table-wrap raters" tabindex="0"><table class="figures pinned"><thead><tr><th>Volunteer</th>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def rater_summary(quality: RaterQuality) -> str:
+    """What leaving the flagged out would change; nobody is left out of anything else."""
+    people = f"{len(quality.raters)} volunteers voted, {quality.flagged} with a sign of not having looked."
+    if not quality.flagged:
+        return people
+    return (
+        f"{people} Without them the most-voted answer changes on {quality.changed_majorities} faces, and distributions "
+        f"move by {quality.moved:.3f} (mean total variation). All other results on these pages count everybody."
+    )
+
+
+def _interval(value: Estimate | None) -> str:
+    if value is None:
+        return "–"
+    known = not np.isnan(value.low)
+    return f"{value.mean:.3f}" + (f"<span class='interval'>{value.low:.3f} to {value.high:.3f}</span>" if known else "")
+
+
+def _in_line(value: Estimate) -> str:
+    return f"{value.mean:.3f} ({value.low:.3f} to {value.high:.3f})"
+
+
+def _number(value: float | None, form: str = ".3f") -> str:
+    return "–" if value is None else f"{value:{form}}"
 
 
 def link(study: StudySummary) -> str:
@@ -76,6 +174,13 @@ def _by_entropy(votes: StudyVotes, sign: int) -> list[int]:
 def by_name(votes: StudyVotes) -> list[int]:
     return sorted(range(len(votes.image_names)), key=lambda row: votes.image_names[row])
 
+
+RATERS_NOTE = (
+    "Signs: one answer in nine of ten votes; half of the votes within 0.6 s; agreement with others hardly beyond "
+    "chance; each from ten votes on. Beyond chance: 0 is what the same answers would reach on shuffled faces, 1 is "
+    "always the same as the others. Expected accuracy: Dawid–Skene, which takes every face to show one emotion. None "
+    "of this is proof: who sees what others do not is no bad rater."
+)
 
 ORDERS: dict[str, Callable[[StudyVotes], list[int]]] = {
     "Most ambiguous": most_ambiguous_first,

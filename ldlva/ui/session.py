@@ -16,6 +16,7 @@ from ldlva.catalogue import Catalogue, ask_catalogue
 from ldlva.errors import LdlvaError, NotYetError
 from ldlva.jobs import Job
 from ldlva.survey import pictures
+from ldlva.survey.agreeing import StudyAgreement
 from ldlva.survey.comparing import Alignment, StudyComparison, align_study, load_result
 from ldlva.survey.open import open_repository
 from ldlva.survey.preview import Preview, is_preview_key
@@ -143,6 +144,14 @@ def comparison(study: StudySummary, models: Sequence[str] | None = None) -> Stud
     command = [*command, "--result", "{result}", "--progress", "{progress}"]
     job = result_jobs.find_or_start("comparison", subject, version, command)
     return load_result(_result(str(job.folder), awaited(job, lambda: job.restart())), aligned)
+
+
+def rater_results(study: StudySummary) -> StudyAgreement:
+    """Agreement and what is known about every rater, computed by another process once per state of the votes."""
+    version = repository().version(study)
+    command = ["agreement", f"--study={study.name}", "--result", "{result}"]
+    job = result_jobs.find_or_start("agreement", [study.id], version, command)
+    return StudyAgreement.load(_result(str(job.folder), awaited(job, lambda: job.restart())))
 
 
 def awaited(job: Job, again: Callable[[], None]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from ldlva.passwords import hash_password
 from ldlva.settings import settings
@@ -24,6 +25,12 @@ def with_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LDLVA_RESEARCHER_ACCESS", "sign-in")
     monkeypatch.setenv("LDLVA_RESEARCHER_PASSWORD_HASH", hash_password(PASSWORD))
     settings.cache_clear()
+
+
+def sign_in(app: AppTest, password: str) -> None:
+    app.text_input(key="sign-in-password").set_value(password)
+    app.button[0].click().run()
+    assert not app.exception
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -53,11 +60,9 @@ def test_pages_can_be_switched_off(page: str, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_password_opens_the_pages_until_sign_out(with_password: None) -> None:
     app = open_page("results")
-    app.text_input(key="sign-in-password").set_value("wrong password!").run()
-    app.button[0].click().run()
+    sign_in(app, "wrong password!")
     assert "not the password" in alert(app)
-    app.text_input(key="sign-in-password").set_value(PASSWORD).run()
-    app.button[0].click().run()
+    sign_in(app, PASSWORD)
     assert titles(app) == ["Results"]
     assert f"{access.COOKIE}=" in html(app)
     app.switch_page("pages/studies.py").run()
@@ -70,11 +75,9 @@ def test_the_password_opens_the_pages_until_sign_out(with_password: None) -> Non
 def test_guessing_is_stopped(with_password: None) -> None:
     app = open_page("results")
     for _ in range(6):
-        app.text_input(key="sign-in-password").set_value("wrong password!").run()
-        app.button[0].click().run()
+        sign_in(app, "wrong password!")
     assert "Too many wrong passwords" in alert(app)
-    app.text_input(key="sign-in-password").set_value(PASSWORD).run()
-    app.button[0].click().run()
+    sign_in(app, PASSWORD)
     assert "Too many wrong passwords" in alert(app)
 
 
@@ -91,7 +94,7 @@ def test_guessing_is_stopped(with_password: None) -> None:
             {"Host": "127.0.0.1:8501", "Origin": "https://study.example"},
             None,
             False,
-        ),  # one that rewrites Host, as nginx
+        ),  # one that changes Host
         ({"Host": "rebound.example", "Origin": "http://rebound.example"}, None, False),  # a name pointed at 127.0.0.1
         ({"Host": "localhost.example", "Origin": "http://localhost.example"}, None, False),
         ({"Host": "localhost"}, None, False),

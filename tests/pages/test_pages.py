@@ -15,13 +15,14 @@ from streamlit.testing.v1 import AppTest
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatabaseError
+from ldlva.jobs import jobs
 from ldlva.settings import settings
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository
 from ldlva.ui import ballot
 from tests.conftest import ROOT, pictures
 
-PAGES = ("results", "compare", "vote")  # those about one study
+PAGES = ("results", "compare")  # those about one study
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,16 @@ def open_page(name: str, **query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def computed(app: AppTest) -> AppTest:
+    """The page once the process beside it has computed what it shows; a browser asks every half second."""
+    for _ in range(300):
+        if 'role="progressbar"' not in html(app):
+            return app
+        time.sleep(0.1)
+        app.run()
+    raise AssertionError("the page never finished")
 
 
 def message(element: Any) -> str:
@@ -82,14 +93,14 @@ def test_home_lists_open_studies_only(sqlite_repository: Repository) -> None:
     app = open_page("app")
     assert titles(app) == ["Which emotion do you see?"]
     assert [heading.value for heading in app.subheader] == ["Open faces"]
-    assert "3 faces" in html(app)
-    assert app.button(key="agree-a").label == "I agree, start"
-    assert "voluntary and anonymous" in html(app)
+    assert "Please help." in html(app)
+    [link] = [link for link in app.get("page_link") if link.proto.label == "Take part"]
+    assert link.proto.query_string == "study=a&lang=en"
 
 
 def test_home_without_studies_tells_a_researcher_how_to_make_one() -> None:
     app = open_page("app")
-    assert "No study is open" in message(app.info[0])
+    assert "No study is open" in html(app)
     assert "python -m ldlva study create" in app.code[0].value
 
 
@@ -105,7 +116,7 @@ def test_an_unknown_study_is_named_with_the_known_ones(page: str, sqlite_reposit
     assert "There is no study named 'nope'. Studies: demo." in alert(app)
 
 
-@pytest.mark.parametrize("page", ["app", *PAGES, "studies"])
+@pytest.mark.parametrize("page", ["app", *PAGES, "vote", "studies"])
 def test_a_database_that_cannot_be_opened_is_a_message_not_a_traceback(
     page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,15 +155,106 @@ def test_a_large_study_is_shown_page_by_page(sqlite_repository: Repository) -> N
 
 def test_compare_ranks_models_with_the_constant_beside_the_number(sqlite_repository: Repository) -> None:
     voted_study(sqlite_repository)
-    app = open_page("compare", study="demo")
+    app = computed(open_page("compare", study="demo"))
     shown = html(app)
     assert titles(app) == ["Models against people"]
     assert "sharp is closer to people than flat" in shown
     assert "ε = 1e-3" in shown
     assert "split-half people" in shown
-    assert len(app.get("plotly_chart")) == 1 + 6
+    assert shown.count('class="panels"') == 6
+    assert "Worth raters" in shown
+    assert "Earth mover’s" in shown
     app.segmented_control(key="epsilon").set_value("1e-7").run()
     assert not app.exception
+
+
+def models_picker(app: AppTest) -> Any:
+    [picker] = [group for group in app.button_group if str(group.key).startswith("models-")]
+    return picker
+
+
+def test_compare_lets_the_researcher_choose_models_and_computes_each_choice_once(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = computed(open_page("compare", study="demo"))
+    models_picker(app).set_value(["flat"])
+    app = computed(app.run())
+    assert "sharp" not in html(app).replace("is left out", "")
+    assert len(jobs("comparison")) == 2
+    models_picker(app).set_value(["flat", "sharp"])
+    computed(app.run())
+    assert len(jobs("comparison")) == 2
+
+
+def test_a_comparison_that_fails_says_why_and_can_be_tried_again(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    ids = sqlite_repository.votes(sqlite_repository.study("demo")).image_ids
+    broken = NewModel("broken", "ce", "resnet18", EMOTION_NAMES, "b" * 64, {})
+    sqlite_repository.store_predictions(broken, ids, np.full((8, 7), 0.5), np.zeros((8, 4)))
+    app = computed(open_page("compare", study="demo"))
+    assert "broken row 0 sums to 3.5, not 1" in alert(app)
+    [again] = [button for button in app.button if button.label == "Try again"]
+    assert "broken row 0" in alert(computed(again.click().run()))
+    assert len(jobs("comparison")) == 1
+
+
+def test_compare_explains_models_with_other_labels(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    ids = sqlite_repository.votes(sqlite_repository.study("demo")).image_ids
+    model = NewModel("eight", "ce", "resnet18", (*EMOTION_NAMES, "contempt"), "x" * 64, {})
+    sqlite_repository.store_predictions(model, ids, np.full((8, 8), 1 / 8), np.zeros((8, 4)))
+    shown = html(computed(open_page("compare", study="demo")))
+    assert "eight</b> is left out: it predicts contempt, which volunteers could not choose." in shown
+
+
+def test_predictions_of_an_outside_model_are_added_on_the_page(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = computed(open_page("compare", study="demo"))
+    header = "image," + ",".join(EMOTION_NAMES)
+    rows = [f"face{i:02d}.png,0.4,0.1,0.1,0.1,0.1,0.1,0.1" for i in range(8)]
+    app.text_input(key="import-name").set_value("outside")
+    app.file_uploader(key="import-file").set_value(("p.csv", "\n".join([header, *rows[:7]]).encode(), "text/csv"))
+    app.button(key="import-send").click().run()
+    assert "1 of the study's 8 images are missing: face07.png" in alert(app)
+    app.file_uploader(key="import-file").set_value(("p.csv", "\n".join([header, *rows]).encode(), "text/csv"))
+    app.button(key="import-send").click().run()
+    assert "Added outside for 8 faces." in html(app)
+    app = computed(app.button(key="import-compare").click().run())
+    assert "<b>outside</b>" in html(app)
+
+
+def test_a_server_for_strangers_offers_no_import_and_no_report(
+    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voted_study(sqlite_repository)
+    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
+    settings.cache_clear()
+    app = computed(open_page("compare", study="demo"))
+    assert not app.file_uploader
+    assert "make-report" not in [button.key for button in app.button]
+
+
+def test_results_say_that_dealt_votes_have_no_raters(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = open_page("results", study="demo")
+    assert "were dealt to raters at random" in html(app)
+    assert app.toggle(key="raters").disabled
+
+
+def test_results_show_every_volunteer_and_agreement_without_the_flagged(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(12))
+    for rater in range(4):
+        token = sqlite_repository.enrol("demo").token
+        current = sqlite_repository.ballot(token)
+        while current.image_id is not None:
+            choice = "fear" if rater == 3 else EMOTION_NAMES[current.image_id % 3]
+            current = sqlite_repository.vote(token, current.image_id, choice, 2000)
+    app = open_page("results", study="demo")
+    assert "Fleiss’ κ" in html(app)
+    app.toggle(key="raters").set_value(True)
+    shown = html(computed(app.run()))
+    assert "4 volunteers voted, 1 with a sign of not having looked." in shown
+    assert "the same answer in 100% of votes" in shown
+    assert "Without flagged volunteers" in shown
 
 
 def test_compare_without_predictions_gives_the_command(sqlite_repository: Repository) -> None:
@@ -275,7 +377,7 @@ def test_a_study_paused_meanwhile_stops_politely_and_loses_nothing(sqlite_reposi
     choose(app, "fear")
     sqlite_repository.set_study_status("demo", "paused")
     choose(app, "anger")
-    assert "paused. Your 1 choice is stored" in message(app.info[0])
+    assert "This study is paused. What you have chosen so far is stored." in html(app)
     assert sqlite_repository.study("demo").votes == 1
 
 
@@ -289,7 +391,7 @@ def test_a_failed_undo_on_the_last_page_says_so(sqlite_repository: Repository, m
 
     monkeypatch.setattr(Repository, "undo", busy)
     undo(app)
-    assert "The database is busy." in alert(app)
+    assert "could not be stored" in alert(app)  # the reason is not the volunteer's business
 
 
 def test_a_study_where_everybody_said_none_of_these(sqlite_repository: Repository) -> None:
@@ -303,9 +405,9 @@ def test_a_study_where_everybody_said_none_of_these(sqlite_repository: Repositor
 def test_a_closed_study_takes_no_new_volunteers(sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("demo", "Demo", status="closed"), pictures(1))
     app = open_page("vote", study="demo")
-    assert "closed and takes no new volunteers" in message(app.info[0])
+    assert "takes no new volunteers" in html(app)
     assert not app.button
 
 
 def test_the_bare_vote_page_points_home() -> None:
-    assert "Open the link you were sent" in message(open_page("vote").info[0])
+    assert "open the link you were sent" in html(open_page("vote"))

@@ -11,7 +11,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ldlva.jobs import Job, jobs, new_job
-from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import study_form
@@ -166,21 +165,6 @@ def test_a_finished_job_of_another_database_can_be_dismissed(sqlite_repository: 
     press(app, f"remove-{job.id}")
     assert not job.folder.exists()
     assert app.text_input(key="name-0")
-
-
-def test_a_server_for_strangers_has_no_studies_page(
-    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sqlite_repository.create_study(NewStudy("mine", "Mine"), pictures(1))
-    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
-    settings.cache_clear()
-    app = open_page("studies")
-    assert "made elsewhere" in alert(app)
-    assert not app.button
-    for page in ("app", "results"):
-        labels = [link.proto.label for link in open_page(page).get("page_link")]
-        assert "Results" in labels
-        assert not any("Studies" in label for label in labels)
 
 
 @pytest.mark.parametrize(

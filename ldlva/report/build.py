@@ -1,0 +1,74 @@
+"""Writing a whole report: all of it, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+import zipfile
+from pathlib import Path
+
+from ldlva.errors import SurveyError
+from ldlva.jobs import ProgressFile
+from ldlva.report import methods_text, plots, tables
+from ldlva.report.source import ReportSource, write_source
+from ldlva.survey.comparing import compare_aligned
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Time of every member of an archive: the same report is the same file."""
+
+
+def write_report(source: ReportSource, folder: Path, telling: ProgressFile) -> None:
+    """Compute the comparison and write every file.
+
+    Raises:
+        SurveyError: nothing to compare, the folder is not empty, or it cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise SurveyError(f"{folder} is not empty. Choose another folder: a report never overwrites.")
+    compared = compare_aligned(
+        source.aligned, source.title, source.seed, telling.within("Comparing models with people")
+    )
+    comparison = compared.comparison
+    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        scratch.mkdir(parents=True)
+        telling("Writing data and tables")
+        write_source(source, scratch / "data")
+        results = {"study": source.name, **compared.to_json()}
+        (scratch / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        for table in tables.tables(comparison, source.facts, source.title):
+            tables.write_table(table, scratch / "tables")
+        (scratch / "methods.md").write_text(methods_text.markdown(source, comparison), encoding="utf-8")
+        (scratch / "methods.tex").write_text(methods_text.tex(source, comparison), encoding="utf-8")
+        telling("Drawing figures")
+        plots.draw_all(compared, scratch / "figures")
+        files = sorted(path for path in scratch.rglob("*") if path.is_file())
+        sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(scratch)}\n" for path in files]
+        (scratch / "SHA256SUMS").write_text("".join(sums))
+        if folder.exists():
+            folder.rmdir()
+        scratch.replace(folder)
+    except OSError as error:
+        raise SurveyError(f"The report could not be written to {folder}: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """A report's folder as one ZIP archive.
+
+    Raises:
+        SurveyError: it cannot be written.
+    """
+    part = archive.with_name(f".{archive.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                file.writestr(
+                    zipfile.ZipInfo(str(Path("report") / path.relative_to(folder)), _EPOCH), path.read_bytes()
+                )
+        part.replace(archive)
+    except OSError as error:
+        raise SurveyError(f"{archive} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,231 @@
+"""Tables of a report, each as CSV with all digits and as LaTeX (booktabs) as printed."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldlva.comparison import Comparison, Scores
+from ldlva.inference import Estimate
+from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
+from ldlva.report.source import ModelFacts
+
+Cell = str | float | int | None
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table: `raw` rows for CSV under `columns`; `printed` rows for LaTeX under `heads`."""
+
+    name: str
+    caption: str
+    columns: Sequence[str]
+    raw: Sequence[Sequence[Cell]]
+    heads: Sequence[str]
+    printed: Sequence[Sequence[str]]
+
+
+def tables(comparison: Comparison, facts: Mapping[str, ModelFacts], study: str) -> list[PaperTable]:
+    """All tables of a comparison; the paper's first only where a backbone has models with and without LDLVA."""
+    found = [_jeffreys(comparison, facts, study), _measures(comparison, study), _differences(comparison, study)]
+    if (gains := _backbones(comparison, facts, study)) is not None:
+        found.insert(0, gains)
+    return found
+
+
+def _backbones(comparison: Comparison, facts: Mapping[str, ModelFacts], study: str) -> PaperTable | None:
+    """The paper's Table 1: accuracy by backbone, without and with LDLVA; here against the human majority."""
+    sides: dict[str, dict[str, list[tuple[str, Estimate]]]] = {}
+    for model in comparison.models:
+        one = facts[model.name]
+        side = {"ce": "without", "ldlva": "with"}.get(one.method)
+        if side is not None and one.backbone:
+            key = f"{one.backbone}, {one.trained_on}" if one.trained_on else one.backbone
+            sides.setdefault(key, {}).setdefault(side, []).append((model.name, model.estimates[ACCURACY]))
+    raw: list[list[Cell]] = []
+    printed = []
+    for key in sorted(sides):
+        pairs = [(a, b) for a in sides[key].get("without", []) for b in sides[key].get("with", [])]
+        for (without_name, without), (with_name, with_) in pairs:
+            raw.append([key, without_name, *_bounds(without), with_name, *_bounds(with_), with_.mean - without.mean])
+            gain = f"{100 * (with_.mean - without.mean):+.2f}"
+            printed.append([key, f"{100 * without.mean:.2f}", f"{100 * with_.mean:.2f}", gain])
+    if not raw:
+        return None
+    columns = ["backbone", "without", "accuracy_without", "low_without", "high_without"]
+    columns += ["with", "accuracy_with", "low_with", "high_with", "gain"]
+    return PaperTable(
+        "table1_accuracy",
+        f"Accuracy (\\%) against the human majority on {len(comparison.rows)} faces of ``{latex(study)}'', without and "
+        "with LDLVA. Layout of Table 1 of Le et al. (2023).",
+        columns,
+        raw,
+        ["Backbone", "Without LDLVA", "With LDLVA", "Gain"],
+        printed,
+    )
+
+
+def _jeffreys(comparison: Comparison, facts: Mapping[str, ModelFacts], study: str) -> PaperTable:
+    """The supplement's Table 2: mean Jeffreys divergence by model; here with intervals, the grid and reference rows."""
+    keys = (*GRID, *COMPANIONS, ACCURACY)
+    columns = ["model", "version", "method", "backbone", "temperature", "cross_fitted"]
+    columns += [f"{key}{suffix}" for key in keys for suffix in ("", "_low", "_high")]
+    columns += ["worth_raters", "worth_raters_low", "worth_raters_high"]
+    raw: list[list[Cell]] = []
+    printed = []
+    for model in comparison.models:
+        one = facts[model.name]
+        for calibrated in (False, True):
+            if (scores := model.scores(calibrated)) is None:
+                continue
+            temperature = model.temperature if calibrated else None
+            version = "after temperature" if calibrated else "raw"
+            row: list[Cell] = [model.name, version, one.method, one.backbone]
+            row += [temperature.value, int(temperature.cross_fitted)] if temperature else [None, None]
+            raw.append([*row, *(v for key in keys for v in _bounds(scores.estimates[key])), *_raters(scores)])
+            mark = r"$^{*}$" if temperature and temperature.cross_fitted else ""
+            name = f"\\quad after temperature {temperature.value:.2f}{mark}" if temperature else latex(model.name)
+            printed.append([name, *(_with_interval(scores.estimates[key]) for key in GRID), *_last(scores)])
+    for floor in comparison.floors:
+        empty: list[Cell] = [floor.name, "reference", None, None, None, None]
+        raw.append([*empty, *(v for key in keys for v in (floor.values[key], None, None)), None, None, None])
+        shown = [f"{floor.values[key]:.2f}" for key in GRID] + [f"{floor.values[COMPANIONS[0]]:.3f}"]
+        printed.append([f"\\emph{{{latex(floor.name)}}}", *shown, f"{100 * floor.values[ACCURACY]:.1f}", ""])
+    return PaperTable(
+        "table2_jeffreys",
+        f"Mean Jeffreys divergence between human and predicted distributions of {len(comparison.rows)} faces of "
+        f"``{latex(study)}'', both clipped at $\\varepsilon$ and renormalised, with 95\\% intervals; "
+        f"headline $\\varepsilon$ = {HEADLINE}. Layout of Table 2 of the supplement of Le et al. (2023). "
+        "$^{*}$ Temperature fitted on the votes of the other half of these faces.",
+        columns,
+        raw,
+        ["Model", *(f"$\\varepsilon$ = {key}" for key in GRID), "Soft CE", r"Acc. (\%)", "Worth raters"],
+        printed,
+    )
+
+
+def _measures(comparison: Comparison, study: str) -> PaperTable:
+    keys = [key for key in FURTHER if any(key in model.estimates for model in comparison.models)]
+    columns = ["model", "version", *(f"{key}{suffix}" for key in keys for suffix in ("", "_low", "_high"))]
+    raw: list[list[Cell]] = []
+    printed = []
+    for model in comparison.models:
+        for calibrated in (False, True):
+            if (scores := model.scores(calibrated)) is None:
+                continue
+            values = [scores.estimates.get(key) for key in keys]
+            cells = [v for value in values for v in (_bounds(value) if value else (None, None, None))]
+            raw.append([model.name, "after temperature" if calibrated else "raw", *cells])
+            name = r"\quad after temperature" if calibrated else latex(model.name)
+            printed.append([name, *(f"{value.mean:.3f}" if value else "--" for value in values)])
+    for floor in comparison.floors:
+        known = [floor.values.get(key) for key in keys]
+        raw.append([floor.name, "reference", *(v for value in known for v in (value, None, None))])
+        shown = ["" if value is None else f"{value:.3f}" for value in known]
+        printed.append([f"\\emph{{{latex(floor.name)}}}", *shown])
+    return PaperTable(
+        "measures",
+        f"Further measures on {len(comparison.rows)} faces of ``{latex(study)}''; cosine, intersection and entropy "
+        "correlation: larger is closer to people.",
+        columns,
+        raw,
+        ["Model", *(latex(TITLES[key]) for key in keys)],
+        printed,
+    )
+
+
+def _differences(comparison: Comparison, study: str) -> PaperTable:
+    columns = ["version", "closer", "farther", "measure", "difference", "low", "high", "p", "p_holm", "robust"]
+    raw: list[list[Cell]] = []
+    printed = []
+    for version, pairs in (("raw", comparison.differences), ("after temperature", comparison.calibrated_differences)):
+        for pair in pairs:
+            for key, value in pair.estimates.items():
+                tests = [pair.p_values[key], pair.adjusted[key], int(pair.robust)]
+                raw.append([version, pair.closer, pair.farther, key, *_bounds(value), *tests])
+            shown = [f"{_with_interval(pair.estimates[key])}" for key in GRID]
+            adjusted = max(pair.adjusted[key] for key in GRID)
+            p = "$<.001$" if adjusted < 0.001 else f"{adjusted:.3f}"
+            name = f"{latex(pair.closer)} before {latex(pair.farther)}"
+            name += ", after temperature" if version != "raw" else ""
+            printed.append([name, *shown, p, "yes" if pair.robust else "no"])
+    return PaperTable(
+        "differences",
+        f"Differences of mean Jeffreys divergence (farther minus closer) on {len(comparison.rows)} faces of "
+        f"``{latex(study)}'' with 95\\% intervals; $p$: the largest over $\\varepsilon$ of the paired sign-flip "
+        "test, Holm's "
+        "correction for all pairs.",
+        columns,
+        raw,
+        ["Pair", *(f"$\\varepsilon$ = {key}" for key in GRID), "$p$", "Robust"],
+        printed,
+    )
+
+
+def write_table(table: PaperTable, folder: Path) -> None:
+    """`NAME.csv` and `NAME.tex`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{table.name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(["" if cell is None else cell for cell in row] for row in table.raw)
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}[t]",
+        r"\centering\small",
+        f"\\caption{{{table.caption}}}",
+        f"\\label{{tab:{table.name.replace('_', '-')}}}",
+        f"\\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}",
+        r"\toprule",
+        " & ".join(table.heads) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in table.printed),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    (folder / f"{table.name}.tex").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "ε": r"$\varepsilon$",
+    "κ": r"$\kappa$",
+    "α": r"$\alpha$",
+    "Σ": r"$\sum$",
+    "−": "$-$",
+    "≥": r"$\geq$",
+    "·": r"$\cdot$",
+}
+
+
+def latex(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return re.sub(r"[\\~^–’“”εκαΣ−≥·&%$#_{}]", lambda sign: _SPECIAL.get(sign[0], f"\\{sign[0]}"), text)
+
+
+def _bounds(value: Estimate) -> tuple[float, float, float]:
+    return value.mean, value.low, value.high
+
+
+def _raters(scores: Scores) -> list[Cell]:
+    value = scores.equivalence
+    return [None, None, None] if value is None else [value.raters, value.low, value.high]
+
+
+def _with_interval(value: Estimate) -> str:
+    return f"{value.mean:.2f} [{value.low:.2f}, {value.high:.2f}]"
+
+
+def _last(scores: Scores) -> list[str]:
+    raters = str(scores.equivalence).replace("∞", r"$\infty$") if scores.equivalence else ""
+    return [f"{scores.estimates[COMPANIONS[0]].mean:.3f}", f"{100 * scores.estimates[ACCURACY].mean:.1f}", raters]
