@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ldlva.distributions import FloatArray, IntArray
-from ldlva.inference import Estimate, estimate
+from ldlva.inference import Estimate, centred_interval
 
 Features = npt.NDArray[np.float32]
 
@@ -66,7 +66,7 @@ def separation(features: Features, groups: IntArray, seed: int = 0, replicates: 
     """Measure how well `groups` are told apart.
 
     Every replicate draws N faces with replacement. A face drawn twice counts twice but is never its own neighbour.
-    Intervals are percentile intervals moved to centre on the observed value (`inference.estimate`).
+    Intervals are percentile intervals moved to centre on the observed value (`inference.centred_interval`).
 
     Args:
         features: `[N, D]`.
@@ -100,9 +100,9 @@ def separation(features: Features, groups: IntArray, seed: int = 0, replicates: 
     same = codes[neighbors] == codes[:, None]
     purities = _purities(neighbors, same, k, weights)
     return Separation(
-        silhouette=estimate(float(silhouettes[0]), _defined(silhouettes[1:]), minimum=-1.0),
-        davies_bouldin=estimate(float(bouldins[0]), _defined(bouldins[1:]), minimum=0.0),
-        purity=estimate(float(same[:, :k].mean()), purities, minimum=0.0),
+        silhouette=centred_interval(float(silhouettes[0]), _defined(silhouettes[1:]), minimum=-1.0),
+        davies_bouldin=centred_interval(float(bouldins[0]), _defined(bouldins[1:]), minimum=0.0),
+        purity=centred_interval(float(same[:, :k].mean()), purities, minimum=0.0),
         chance=float((sizes * (sizes - 1)).sum() / (n * (n - 1))),
         k=k,
         faces=n,

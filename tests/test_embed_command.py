@@ -121,3 +121,16 @@ def test_what_cannot_be_mapped_is_a_message(
 ) -> None:
     assert run(monkeypatch, "embed", *arguments) == 1
     assert message in capsys.readouterr().err
+
+
+def test_the_most_ambiguous_faces_become_a_follow_up_study(
+    study: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["study", "follow-up", "--from", "s", "--name", "again"]
+    assert run(monkeypatch, *command) == 1
+    assert "Say which faces" in capsys.readouterr().err
+    assert run(monkeypatch, *command, "--ambiguous", "4", "--conflicting", "2") == 0
+    assert "is a draft of" in capsys.readouterr().out
+    made = study.study("again")
+    assert made.origin["chosen"]["by"] == {"ambiguity": 4, "conflict": 2}
+    assert made.images == made.origin["chosen"]["faces"] <= 6

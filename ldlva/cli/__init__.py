@@ -14,6 +14,7 @@ from ldlva.cli import (
     checks,
     compare,
     embedding,
+    exploring,
     methods,
     models,
     predictions,
@@ -26,6 +27,7 @@ from ldlva.errors import LdlvaError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(studies.app, name="study")
+studies.app.command("follow-up")(exploring.follow_up_study)
 app.add_typer(models.app, name="models")
 app.add_typer(predictions.app, name="predictions")
 app.add_typer(studies.database_app, name="db")

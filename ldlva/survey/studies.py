@@ -67,11 +67,25 @@ class StudyStore(Store):
             _import_votes(session, row, protocol, ids, list(votes))
             return row.id
 
-    def clone_study(self, name: str, new_name: str, protocol: Protocol | None = None) -> int:
+    def clone_study(
+        self,
+        name: str,
+        new_name: str,
+        protocol: Protocol | None = None,
+        faces: Sequence[str] | None = None,
+        chosen: dict[str, Any] | None = None,
+    ) -> int:
         """A draft with the same faces and, unless another is given, the same protocol; without votes and predictions.
 
+        Args:
+            name: the study.
+            new_name: the draft.
+            protocol: another protocol.
+            faces: names of the faces to take, a follow-up on them; None: all. Practice and gold faces come along.
+            chosen: how they were chosen, kept in the draft's origin.
+
         Raises:
-            SurveyError: unknown study, or a bad or taken name.
+            SurveyError: unknown study, a bad or taken name, or a face that the study does not have.
         """
         _check_name(new_name)
         with self._database.write() as session:
@@ -79,13 +93,19 @@ class StudyStore(Store):
             if protocol is None:
                 protocol, _ = present_protocol(session, study)
             names = session.scalars(select(Image.name).where(Image.study_id == study.id)).all()
+            if faces is not None:
+                if missing := sorted(set(faces) - set(names)):
+                    raise SurveyError(f"{missing[0]!r} is not among the faces of {name!r}.")
+                names = [face for face in names if face in {*faces, *protocol.faces.special}]
             check_faces(protocol, names)
-            origin = {**study.origin, "cloned_from": study.name}
+            origin = {**study.origin, "cloned_from": study.name, **({} if chosen is None else {"chosen": chosen})}
             new = NewStudy(new_name, seed=study.seed, status="draft", origin=origin)
             row = _add_study(session, new, protocol)
             copied = ("name", "sha256", "media_type", "width", "height", "label", "content")
             columns = [getattr(Image, column) for column in copied]
             source = select(Study.id, *columns).join(Image, Image.study_id == study.id).where(Study.id == row.id)
+            if faces is not None:
+                source = source.where(Image.name.in_(names))
             session.execute(insert(Image).from_select(["study_id", *copied], source.order_by(Image.id)))
             return row.id
 

@@ -9,7 +9,6 @@ import streamlit as st
 
 from ldlva import result_jobs
 from ldlva.errors import LdlvaError
-from ldlva.settings import settings
 from ldlva.survey.prediction_files import read_predictions, store_imported
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, session
@@ -18,9 +17,7 @@ REPORT = "report"
 
 
 def draw(study: StudySummary, models: Sequence[str] | None) -> None:
-    """Both tools, where there are pages for researchers."""
-    if not settings().researcher_pages:
-        return
+    """Both tools."""
     draw_import(study)
     draw_report(study, models)
 

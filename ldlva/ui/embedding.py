@@ -21,7 +21,7 @@ from ldlva.run_folder import find_runs
 from ldlva.settings import MODELS, settings
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, session
-from ldlva.ui.studies import shipped_models
+from ldlva.ui.shipped import shipped_models
 
 KIND = "embedding"
 REFRESH_SECONDS = 1.0
@@ -104,7 +104,7 @@ def ask() -> Request:
     wanted = st.query_params.get("study")
     if wanted is not None and wanted not in studies:
         session.repository().study(wanted)  # raises, naming the studies there are
-    options = [FACES, *studies, *([OTHER] if settings().researcher_pages else [])]
+    options = [FACES, *studies, OTHER]
     titles = {FACES: FACES_TITLE, OTHER: "Another data set …"} | {name: s.title for name, s in studies.items()}
     left, right = st.columns([2, 3])
     # A study may have the name of a data set; positions tell them apart.
@@ -240,8 +240,6 @@ def _start_or_explain(request: Request) -> None:
         failure = ended.failure() if ended.state() == "failed" else "It was stopped."
         st.html(components.alert(failure))
         _start_button(request, "Try again")
-    elif not settings().researcher_pages:
-        raise NotYetError("This map has not been computed. Researchers do that on their own server.")
     elif request.study and session.repository().study(request.study).images <= AT_ONCE:
         start(request)
         st.rerun()
@@ -251,8 +249,7 @@ def _start_or_explain(request: Request) -> None:
 
 
 def _start_button(request: Request, label: str) -> None:
-    if settings().researcher_pages:
-        st.button(label, type="primary", key="embedding-start", on_click=start, args=(request,))
+    st.button(label, type="primary", key="embedding-start", on_click=start, args=(request,))
 
 
 def start(request: Request) -> None:

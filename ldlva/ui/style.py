@@ -13,6 +13,7 @@ MENU = (
     ("app.py", "Home"),
     ("pages/results.py", "Results"),
     ("pages/compare.py", "Compare"),
+    ("pages/explore.py", "Explore"),
     ("pages/embedding.py", "Embedding"),
     ("pages/studies.py", "Studies"),
     ("pages/training.py", "Training"),

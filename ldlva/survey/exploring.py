@@ -1,0 +1,130 @@
+"""A study's faces with what people and models said about each, for looking at them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ldlva import disagreement
+from ldlva.distributions import FloatArray, IntArray
+from ldlva.errors import SurveyError
+from ldlva.survey.comparing import align, restrict, shared_labels
+from ldlva.survey.records import StudySummary, StudyVotes
+from ldlva.survey.repository import Repository
+
+PEOPLE = "people"
+
+ORDERS = {
+    "divergence": "Farthest from people",
+    "ambiguity": "Most ambiguous",
+    "conflict": "Models disagree most",
+}
+"""Key and name of what faces can be sorted by."""
+
+UNITS = {"divergence": "J", "ambiguity": "nats", "conflict": "JS"}
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """Votes and predictions of a study, aligned.
+
+    Attributes:
+        votes: tallied, over the labels that people and models share where there are models.
+        predictions: by model, `[N, C]`, NaN where there is none.
+        left_out: models whose labels differ.
+    """
+
+    votes: StudyVotes
+    predictions: dict[str, FloatArray]
+    left_out: tuple[str, ...]
+
+    @cached_property
+    def values(self) -> dict[str, FloatArray]:
+        """What faces are sorted by, `[N]` each; NaN where it is not defined."""
+        return {
+            "divergence": disagreement.mean_divergence(self.votes.counts, self.predictions),
+            "ambiguity": disagreement.ambiguity(self.votes.counts),
+            "conflict": disagreement.conflict(list(self.predictions.values())),
+        }
+
+    @cached_property
+    def choices(self) -> dict[str, IntArray]:
+        """The human majority and every model's choice, `[N]`; `disagreement.NOBODY` where there is none."""
+        models = {name: disagreement.choice(predicted) for name, predicted in self.predictions.items()}
+        return {PEOPLE: disagreement.majority(self.votes.counts), **models}
+
+    @property
+    def orders(self) -> list[str]:
+        """Keys of `ORDERS` that at least one face has a value for."""
+        return [key for key in ORDERS if not np.isnan(self.values[key]).all()]
+
+    def sort_values(self, order: str, model: str | None = None) -> FloatArray:
+        """The values to sort by; of one model alone where `order` is divergence and a model is named."""
+        if order == "divergence" and model is not None:
+            return disagreement.divergence(self.votes.counts, self.predictions[model])
+        return self.values[order]
+
+    def rows(self, order: str, model: str | None = None, who: str = PEOPLE, labels: Sequence[str] = ()) -> list[int]:
+        """Faces, highest value first.
+
+        Args:
+            order: a key of `ORDERS`.
+            model: see `sort_values`.
+            who: `PEOPLE` or a model.
+            labels: only faces that `who` sees one of these in; empty: all.
+        """
+        ordered = disagreement.highest_first(self.sort_values(order, model))
+        if labels:
+            wanted = [column for column, label in enumerate(self.votes.labels) if label in labels]
+            ordered = ordered[np.isin(self.choices[who][ordered], wanted)]
+        return [int(row) for row in ordered]
+
+    def top(self, order: str, count: int) -> list[str]:
+        """Names of the faces with the highest values, at most `count`."""
+        return [self.votes.image_names[row] for row in disagreement.top(self.values[order], count)]
+
+
+def explore_study(repository: Repository, study: StudySummary) -> Exploration:
+    """Line up a study's votes and predictions; either may be missing."""
+    votes, stored = repository.votes(study), repository.predictions(study)
+    shared = shared_labels(votes.labels, [model.labels for model in stored])
+    if shared is None:
+        return Exploration(votes, {}, tuple(model.name for model in stored))
+    votes = restrict(votes, shared)
+    fitting = [model for model in stored if set(model.labels) == set(shared)]
+    return Exploration(
+        votes,
+        {model.name: align(votes, model) for model in fitting},
+        tuple(model.name for model in stored if model not in fitting),
+    )
+
+
+def follow_up(repository: Repository, study: StudySummary, new_name: str, by: dict[str, int]) -> list[str]:
+    """Make a draft of the faces with the highest values; how they were chosen is in its origin.
+
+    Args:
+        repository: of the study.
+        study: the study.
+        new_name: the draft.
+        by: how many faces to take by which key of `ORDERS`; a face chosen twice is there once.
+
+    Returns:
+        Names of the chosen faces, without practice and gold faces that come along.
+
+    Raises:
+        SurveyError: nothing to choose by, or a bad or taken name.
+    """
+    explored = explore_study(repository, study)
+    names: dict[str, None] = {}
+    for order, count in by.items():
+        found = explored.top(order, count)
+        if not found:
+            needed = "votes" if order == "ambiguity" else "two models" if order == "conflict" else "votes and a model"
+            raise SurveyError(f"No face of {study.name!r} can be chosen by {order}: that needs {needed}.")
+        names.update(dict.fromkeys(found))
+    chosen = {"by": by, "votes": study.votes, "models": list(explored.predictions), "faces": len(names)}
+    repository.clone_study(study.name, new_name, faces=list(names), chosen=chosen)
+    return list(names)

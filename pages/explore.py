@@ -1,0 +1,37 @@
+"""Explore: faces on which people and models disagree, one by one (supplement, Figure 2), and a follow-up study."""
+
+import streamlit as st
+
+from ldlva.ui import explore, session
+
+with session.page("Explore", layout="wide", researchers_only=True):
+    st.title("Where they disagree")
+    st.html(f'<p class="lede">{explore.LEDE}</p>')
+    study = session.choose_study()
+    if study is None:
+        st.info("There are no studies yet. The README says how to make one.", icon=":material/inbox:")
+        st.stop()
+    found = explore.exploration(study)
+    if not found.orders:
+        st.info(
+            "Nobody has voted yet, and fewer than two models have predicted these faces: there is nothing to compare.",
+            icon=":material/how_to_vote:",
+        )
+        st.stop()
+    if found.left_out:
+        st.caption(f"Left out, because their labels differ from the study’s: {', '.join(found.left_out)}.")
+    order, model, rows = explore.choose_rows(found)
+    if rows:
+        shown = session.paged(rows, explore.PER_PAGE)
+        row = explore.open_face(found, study, shown)
+        with st.container(border=True, key="card-face"):
+            picture, bars = st.columns([1, 4])
+            picture.html(explore.face_head(found, row))
+            bars.html(explore.panels(found, row))
+        st.caption(f"{len(rows)} faces, {explore.ORDERS[order].lower()} first. Choose one to see it; tick to pick it.")
+        explore.draw_grid(found, study, found.sort_values(order, model), shown, row)
+        st.html(f'<p class="muted">{explore.NOTE}</p>')
+    else:
+        st.info("No face is seen that way. Choose other emotions, or none.", icon=":material/filter_alt_off:")
+    st.header("Ask again about some of them")
+    explore.draw_follow_up(found, study)
