@@ -222,17 +222,6 @@ def test_predictions_of_an_outside_model_are_added_on_the_page(sqlite_repository
     assert "<b>outside</b>" in html(app)
 
 
-def test_a_server_for_strangers_offers_no_import_and_no_report(
-    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    voted_study(sqlite_repository)
-    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
-    settings.cache_clear()
-    app = computed(open_page("compare", study="demo"))
-    assert not app.file_uploader
-    assert "make-report" not in [button.key for button in app.button]
-
-
 def test_results_say_that_dealt_votes_have_no_raters(sqlite_repository: Repository) -> None:
     voted_study(sqlite_repository)
     app = open_page("results", study="demo")
