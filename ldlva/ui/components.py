@@ -131,7 +131,8 @@ def study_head(title: str, status: str, facts: str, name: str, level: int = 3) -
     """A study's title as a heading, its status as a coloured word, and facts about it."""
     return (
         f'<div class="study-head"><h{level}>{escape(title)}</h{level}>'
-        f'<span class="status {escape(status)}">{escape(status)}</span></div><div class="muted">{escape(facts)} · <code>{escape(name)}</code></div>'
+        f'<span class="status {escape(status)}">{escape(status)}</span></div>'
+        f'<div class="muted">{escape(facts)} · <code>{escape(name)}</code></div>'
     )
 
 
