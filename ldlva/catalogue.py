@@ -65,6 +65,7 @@ class MethodEntry(_Entry):
     summary: str
     needs_valence_arousal: bool
     needs_votes: bool
+    needs_posteriors: bool
     settings: tuple[Setting, ...]
 
 

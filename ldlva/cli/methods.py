@@ -64,6 +64,7 @@ def catalogue() -> Catalogue:
                 summary=_summary(method),
                 needs_valence_arousal=method.needs_valence_arousal,
                 needs_votes=method.needs_votes,
+                needs_posteriors=method.needs_posteriors,
                 settings=_settings(method.options_type, dict.fromkeys(method.options_type.model_fields, "--set")),
             )
             for name, method in METHODS.items()

@@ -38,7 +38,8 @@ def train(
     out: Annotated[Path, typer.Option(help="Run folder, e.g. runs/NAME.")],
     data: Annotated[str | None, typer.Option(help="faces, NAME:FOLDER, e.g. ferplus:~/FERPlus, or study:NAME.")] = None,
     method: Annotated[
-        str | None, typer.Option(help="ce, label_smoothing, soft, center, total, dmue or ldlva. Default: ce.")
+        str | None,
+        typer.Option(help="ce, label_smoothing, soft, center, total, dmue, ldlva or ldlva_plus. Default: ce."),
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="mobilenet_v2, resnet18, ... Default: resnet18.")] = None,
     stem: Annotated[str | None, typer.Option(help="standard, or small for faces of 48-64 px.")] = None,
@@ -66,8 +67,11 @@ def train(
     valence_arousal: Annotated[
         str | None, typer.Option(help="LDLVA: CSV name,valence,arousal. Default: out-of-fold teachers.")
     ] = None,
-    teacher_folds: Annotated[int | None, typer.Option(help="LDLVA: number of teachers. Default: 3.")] = None,
-    teacher_epochs: Annotated[int | None, typer.Option(help="LDLVA: epochs of each teacher. Default: 6.")] = None,
+    teacher_posteriors: Annotated[
+        str | None, typer.Option(help="posteriors.csv of another run on the same data, instead of training teachers.")
+    ] = None,
+    teacher_folds: Annotated[int | None, typer.Option(help="Number of teachers. Default: 3.")] = None,
+    teacher_epochs: Annotated[int | None, typer.Option(help="Epochs of each teacher. Default: 6.")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="A method's own setting, NAME=VALUE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out with its own settings.")] = False,
 ) -> None:
@@ -96,6 +100,7 @@ def train(
         "threads": threads,
         "filter": label_filter,
         "valence_arousal": valence_arousal,
+        "teacher_posteriors": teacher_posteriors,
         "teacher_folds": teacher_folds,
         "teacher_epochs": teacher_epochs,
         "options": _parse_options(option or []) or None,

@@ -37,7 +37,12 @@ class TrainConfig(BaseModel):
     precision: Literal["float32", "bfloat16"] | None = Field(None, description="None: bfloat16 where it is fast")
     compile: bool = Field(False, description="have torch.compile make code for the network: minutes at the start")
     threads: int | None = Field(None, ge=1, description="torch threads; None: all cores")
-    valence_arousal: str | None = Field(None, description="CSV name,valence,arousal; None: out-of-fold teacher")
+    valence_arousal: str | None = Field(
+        None, description="CSV name,valence,arousal; None: the data set's own, or made from the teachers"
+    )
+    teacher_posteriors: str | None = Field(
+        None, description="CSV name and a probability for each emotion, by teachers of another run; None: train them"
+    )
     teacher_folds: int = Field(3, ge=2, le=20, description="number of teachers, each blind to one part")
     teacher_epochs: int = Field(6, ge=1, description="epochs of each teacher")
 

@@ -21,12 +21,9 @@ from ldlva.training.distributed import ALONE, Group
 from ldlva.training.evaluation import fit_run_temperature
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
+from ldlva.training.teachers import teacher_posteriors
 from ldlva.training.trainer import Compute, Progress, build_method, fit
-from ldlva.training.valence_arousal import (
-    out_of_fold_valence_arousal,
-    read_valence_arousal,
-    write_valence_arousal,
-)
+from ldlva.training.valence_arousal import pseudo_valence_arousal, read_valence_arousal, write_valence_arousal
 
 HASHED_AT_ONCE = 1024
 """Images read into memory for the fingerprint."""
@@ -56,6 +53,9 @@ def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load
     training_set = training_part(dataset, config)
     valid = _valid_part(config, load)
     valid_set = None if valid is None else TrainingSet.from_dataset(valid, valid.images)
+    if METHODS[config.method].needs_posteriors:
+        posteriors = teacher_posteriors(config, training_set, run, progress, group)
+        training_set = replace(training_set, posteriors=posteriors)
     if METHODS[config.method].needs_valence_arousal:
         training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress, group)
     fit(build_method(config, training_set), training_set, valid_set, config, run, progress, group=group)
@@ -66,21 +66,20 @@ def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load
 def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) -> dict[str, Any]:
     """What a reader of the run needs besides its configuration."""
     compute = Compute.from_config(config)
+    method = METHODS[config.method]
     source = None
-    if METHODS[config.method].needs_valence_arousal:
+    if method.needs_valence_arousal:
         if config.valence_arousal is not None:
             source = f"file {config.valence_arousal}"
         elif dataset.valence_arousal is not None:
             source = "the data set's own"
         else:
-            source = (
-                f"pseudo: posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers "
-                f"({config.teacher_epochs} epochs each) times class coordinates (Russell & Mehrabian 1977)"
-            )
+            source = f"pseudo: {_teachers(config)} times class coordinates (Russell & Mehrabian 1977)"
     return {
         "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint(dataset)},
         "valence_arousal_source": source,
-        "distributions_source": dataset.reference()[0] if METHODS[config.method].needs_votes else None,
+        "distributions_source": dataset.reference()[0] if method.needs_votes else None,
+        "posteriors_source": _teachers(config) if method.needs_posteriors else None,
         "git_revision": git_revision(),
         "versions": {"ldlva": ldlva.__version__, "torch": torch.__version__, "python": platform.python_version()},
         "compute": {
@@ -90,6 +89,14 @@ def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) 
             "processes": group.size,
         },
     }
+
+
+def _teachers(config: TrainConfig) -> str:
+    if config.teacher_posteriors is not None:
+        return f"posteriors of file {config.teacher_posteriors}"
+    return (
+        f"posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers ({config.teacher_epochs} epochs each)"
+    )
 
 
 def fingerprint(dataset: FaceDataset) -> str:
@@ -155,7 +162,7 @@ def _with_valence_arousal(
         elif own is not None:
             coordinates = own
         else:
-            coordinates = out_of_fold_valence_arousal(config, train, run, progress, group)
+            coordinates = pseudo_valence_arousal(teacher_posteriors(config, train, run, progress, group))
         if group.is_main:
             write_valence_arousal(path, train.names, coordinates)
         group.wait()

@@ -1,4 +1,4 @@
-"""The K neighbours of every training sample: the nearest in valence-arousal or feature space, or any."""
+"""The K neighbours of every training sample: the nearest in some space, or any."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ldlva.distributions import FloatArray, IntArray
 from ldlva.errors import TrainingError
 
 
-def nearest_neighbors(valence_arousal: npt.ArrayLike, k: int) -> IntArray:
+def nearest_neighbors(coordinates: npt.ArrayLike, k: int) -> IntArray:
     """Rows of the `k` nearest other samples, nearest first.
 
     Exact (Euclidean distance) and deterministic. Coordinates are often rounded or saturated, so many samples may lie
@@ -21,7 +21,7 @@ def nearest_neighbors(valence_arousal: npt.ArrayLike, k: int) -> IntArray:
     last: no few of them become everybody's neighbours.
 
     Args:
-        valence_arousal: `[N, 2]`, finite.
+        coordinates: `[N, D]`, finite; valence and arousal, or class probabilities.
         k: neighbours per sample, 1 <= k < N.
 
     Returns:
@@ -30,12 +30,12 @@ def nearest_neighbors(valence_arousal: npt.ArrayLike, k: int) -> IntArray:
     Raises:
         TrainingError: fewer than k + 1 samples.
     """
-    points = np.asarray(valence_arousal, dtype=np.float64) + 0.0  # -0 becomes 0
+    points = np.asarray(coordinates, dtype=np.float64) + 0.0  # -0 becomes 0
     n = len(points)
     _check_count(n, k)
 
     # Samples ordered by spot, within a spot by row; spot s holds order[start[s] : start[s] + count[s]].
-    order = np.lexsort((points[:, 1], points[:, 0]))
+    order = np.lexsort(points.T[::-1])
     is_first = np.ones(n, dtype=bool)
     is_first[1:] = (points[order[1:]] != points[order[:-1]]).any(axis=1)
     start = np.flatnonzero(is_first)
@@ -57,7 +57,7 @@ def _spots_to_take_from(positions: FloatArray, count: IntArray, k: int) -> tuple
     """For each spot, where its samples find their k neighbours.
 
     Args:
-        positions: `[M, 2]`, all different.
+        positions: `[M, D]`, all different.
         count: `[M]` samples on every spot.
         k: neighbours per sample.
 

@@ -7,7 +7,8 @@ runs/NAME/config.json        resolved configuration, git revision, versions, dat
           model.safetensors  network weights; present once training has finished
           temperature.json   temperature fitted on the valid part, where it has votes
           progress.json, job/  where the training is, see `ldlva.run_folder`
-          valence_arousal.csv, teacher/   LDLVA only: coordinates and the runs that made them
+          valence_arousal.csv  LDLVA only: coordinates
+          posteriors.csv, teacher/   out-of-fold posteriors and the runs that made them, for methods that need them
 ```
 """
 

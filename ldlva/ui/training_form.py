@@ -21,7 +21,8 @@ from ldlva.ui.training import title
 MAIN = ("image_size", "epochs", "learning_rate", "seed")
 """Settings every run is about; the others are behind a click."""
 
-FOR_COORDINATES = ("valence_arousal", "teacher_folds", "teacher_epochs")
+FOR_TEACHERS = ("teacher_posteriors", "teacher_folds", "teacher_epochs")
+FOR_COORDINATES = ("valence_arousal", *FOR_TEACHERS)
 """Settings that only methods with valence and arousal read."""
 
 RANDOM = "Random numbers"
@@ -146,6 +147,8 @@ def _more(catalogue: Catalogue, data: DataEntry, method: MethodEntry) -> dict[Se
     own = list(method.settings)
     if method.needs_valence_arousal:
         own += [setting for setting in catalogue.settings if setting.name in FOR_COORDINATES]
+    if method.needs_posteriors:
+        own += [setting for setting in catalogue.settings if setting.name in FOR_TEACHERS]
     if own:
         st.markdown(f"**Settings of {method.name}**")
         values |= _grid(own, method.name)

@@ -26,6 +26,8 @@ def tiny_set() -> Callable[..., TrainingSet]:
         coordinates = np.clip(rng.normal(0, 0.4, (len(labels), 2)), -1, 1)
         votes = rng.dirichlet(np.ones(7), len(labels)) + 2 * np.eye(7)[labels]
         names = tuple(f"f{i}.png" for i in range(len(labels)))
-        return TrainingSet(names, images, labels, coordinates, votes / votes.sum(axis=1, keepdims=True))
+        shares = votes / votes.sum(axis=1, keepdims=True)
+        posteriors = rng.dirichlet(np.ones(7), len(labels))
+        return TrainingSet(names, images, labels, coordinates, shares, posteriors)
 
     return make

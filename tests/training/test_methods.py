@@ -217,3 +217,26 @@ def test_a_compiled_network_has_the_same_loss(name: str, tiny_set: Callable[...,
         names = set(method.inference_network().state_dict())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert names == set(build_method(config, train).inference_network().state_dict())
+
+
+def test_ldlva_plus_mixes_the_label_with_the_teachers_view_of_the_sample_and_its_neighbours(
+    tiny_set: Callable[..., TrainingSet],
+) -> None:
+    train = tiny_set()
+    posteriors = train.posteriors
+    assert posteriors is not None
+    options = {"label_weight": 0.3, "neighbor_count": 2}
+    method, batch, loss = step_of("ldlva_plus", train, options=options)
+    log, _ = outputs_of("ldlva_plus", train, batch)
+    distances = np.linalg.norm(posteriors[:, None] - posteriors, axis=2)
+    nearest = distances.argsort(axis=1)[:, :3]  # the sample itself comes first
+    target = 0.3 * np.eye(7)[train.labels] + 0.7 * posteriors[nearest].mean(axis=1)
+    np.testing.assert_allclose(method.get_buffer("targets").numpy(), target, rtol=1e-5)
+    expected = -(torch.from_numpy(target)[batch.rows] * log).sum(dim=1).mean()
+    assert loss == pytest.approx(float(expected), rel=1e-5)
+    alone, _, _ = step_of("ldlva_plus", train, options=options | {"neighbor_count": 0})
+    np.testing.assert_allclose(
+        alone.get_buffer("targets").numpy(), 0.3 * np.eye(7)[train.labels] + 0.7 * posteriors, rtol=1e-5
+    )
+    with pytest.raises(ValueError, match="posteriors"):
+        step_of("ldlva_plus", train.subset(np.arange(28)))

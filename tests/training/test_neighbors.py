@@ -8,8 +8,9 @@ from ldlva.errors import TrainingError
 from ldlva.training.neighbors import nearest_in_features, nearest_neighbors, random_neighbors
 
 
-def test_agrees_with_brute_force() -> None:
-    points = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+@pytest.mark.parametrize("width", [2, 7])
+def test_agrees_with_brute_force(width: int) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (200, width))
     distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
     np.fill_diagonal(distance, np.inf)
     np.testing.assert_array_equal(nearest_neighbors(points, 8), np.argsort(distance, axis=1)[:, :8])
@@ -34,6 +35,7 @@ def layouts() -> dict[str, np.ndarray]:
         "two spots": np.repeat([[0.0, 0.0], [1.0, 0.0]], [297, 3], axis=0),
         "pairs": np.repeat(spread[:150], 2, axis=0),
         "closer than a distance can tell": spread * 1e-200,
+        "probabilities": np.repeat(rng.dirichlet(np.ones(7), 20).round(1), 15, axis=0),
         "zeros of both signs": np.where(spread > 0, 0.0, -0.0),
     }
 

@@ -1,54 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from ldlva.emotions import valence_arousal_coordinates
 from ldlva.errors import TrainingError
 from ldlva.training import valence_arousal
-from ldlva.training.config import resolve_config
-from ldlva.training.methods import Method, TrainingSet
-from ldlva.training.runs import Run
-from tests.training.conftest import silent
-
-
-def test_folds_cover_every_row_once_with_every_class_dealt_evenly() -> None:
-    labels = np.array([0] * 90 + [1] * 9 + [2] * 2)
-    folds = valence_arousal.stratified_folds(labels, 3, seed=0)
-    assert sorted(np.concatenate(folds).tolist()) == list(range(101))
-    assert [int((labels[fold] == 1).sum()) for fold in folds] == [3, 3, 3]
-    assert all(29 <= int((labels[fold] == 0).sum()) <= 31 for fold in folds)
-
-
-def test_no_teacher_sees_the_images_it_is_asked_about(
-    tmp_path: Path, tiny_set: Callable[..., TrainingSet], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train = tiny_set()
-    seen: list[set[str]] = []
-
-    def record_fit(method: Method, rest: TrainingSet, *_: Any, **__: Any) -> None:
-        seen.append(set(rest.names))
-
-    asked: list[set[bytes]] = []
-
-    def record_posteriors(_: Any, images: np.ndarray, __: Any) -> np.ndarray:
-        asked.append({image.tobytes() for image in images})
-        return np.tile(np.eye(7)[1], (len(images), 1))
-
-    monkeypatch.setattr(valence_arousal, "fit", record_fit)
-    monkeypatch.setattr(valence_arousal, "posteriors", record_posteriors)
-    config = resolve_config(data="x:y", method="ldlva", image_size=32, teacher_folds=3, threads=1)
-    coordinates = valence_arousal.out_of_fold_valence_arousal(config, train, Run(tmp_path), silent)
-    by_name = {name: image.tobytes() for name, image in zip(train.names, train.images, strict=True)}
-    assert len(seen) == len(asked) == 3
-    for taught, questions in zip(seen, asked, strict=True):
-        assert questions.isdisjoint(by_name[name] for name in taught)
-    assert set().union(*asked) == set(by_name.values())
-    np.testing.assert_allclose(coordinates, np.tile(valence_arousal_coordinates()[1], (28, 1)))
 
 
 def test_the_file_is_read_back_in_the_order_of_the_images(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from ldlva.training.methods.center import Center
 from ldlva.training.methods.dmue import Dmue
 from ldlva.training.methods.label_smoothing import LabelSmoothing
 from ldlva.training.methods.ldlva import Ldlva
+from ldlva.training.methods.ldlva_plus import LdlvaPlus
 from ldlva.training.methods.soft import SoftLabels
 from ldlva.training.methods.total import Total
 
@@ -17,6 +18,7 @@ METHODS: dict[str, type[Method]] = {
     "total": Total,
     "dmue": Dmue,
     "ldlva": Ldlva,
+    "ldlva_plus": LdlvaPlus,
 }
 
 __all__ = ["METHODS", "Batch", "Method", "Options", "Sampling", "TrainingSet"]

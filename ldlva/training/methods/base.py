@@ -62,6 +62,8 @@ class TrainingSet:
         valence_arousal: float `[N, 2]`, only for methods that ask for it (`needs_valence_arousal`).
         distributions: `[N, C]` rows summing to 1, the votes, only for methods that ask for them (`needs_votes`): no
             other method can be trained on votes by accident.
+        posteriors: `[N, C]` rows summing to 1, class probabilities by teachers that were not told the image's label,
+            only for methods that ask for them (`needs_posteriors`).
     """
 
     names: tuple[str, ...]
@@ -69,6 +71,7 @@ class TrainingSet:
     labels: IntArray
     valence_arousal: FloatArray | None = None
     distributions: FloatArray | None = None
+    posteriors: FloatArray | None = None
 
     @classmethod
     def from_dataset(cls, dataset: FaceDataset, images: ImageArray) -> TrainingSet:
@@ -123,6 +126,7 @@ class Method(nn.Module):
     options_type: ClassVar[type[Options]] = Options
     needs_valence_arousal: ClassVar[bool] = False
     needs_votes: ClassVar[bool] = False
+    needs_posteriors: ClassVar[bool] = False
     default_sampling: ClassVar[Sampling] = "uniform"
 
     def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
