@@ -88,6 +88,7 @@ def paragraphs(source: ReportSource, comparison: Comparison) -> list[str]:
             "al. 2017) "
             f"on other faces than those it is applied to: {temperatures}."
         )
+    result += source.aligned.notes
     result.append(f"All random draws use seed {source.seed}. Computed with {source.made_with}.")
     return result
 

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 
 from ldlva.comparison import Comparison
 from ldlva.distributions import human_distribution
-from ldlva.emotions import EMOTION_NAMES, emotion
 from ldlva.figures import INK, MODEL_COLOURS, MUTED
 from ldlva.measures import GRID, HEADLINE
 from ldlva.survey.comparing import StudyComparison
@@ -114,7 +113,7 @@ def epsilon_grid(comparison: Comparison) -> Figure:
 def faces(compared: StudyComparison) -> Figure:
     """Votes and predictions of the faces on which the models differ most (supplement, Figure 2); no pictures, whose
     rights are seldom the researcher's."""
-    report, labels = compared.comparison, compared.votes.labels
+    report, emotions = compared.comparison, compared.votes.emotions
     values = np.array([model.per_image for model in report.models])
     positions = np.argsort(-(values.max(axis=0) - values.min(axis=0)), kind="stable")[:FACES]
     columns = 1 + len(report.models)
@@ -126,30 +125,30 @@ def faces(compared: StudyComparison) -> Figure:
         people = human_distribution(compared.votes.counts[[row]])[0]
         shown = {"People": people} | {m.name: compared.predictions[m.name][row] for m in report.models}
         for axes, (name, shares) in zip(grid[line], shown.items(), strict=True):
-            axes.barh(range(len(labels)), shares, color=[_label_colour(label) for label in labels])
+            axes.barh(range(len(emotions)), shares, color=[emotion.colour for emotion in emotions])
             axes.set_xlim(0, 1)
             axes.set_xticks([0, 1])
-            axes.set_ylim(len(labels) - 0.4, -0.6)
+            axes.set_ylim(len(emotions) - 0.4, -0.6)
             axes.set_yticks([])
             if line == 0:
                 axes.set_title(name, fontsize=5.5)
-        grid[line][0].set_yticks(range(len(labels)), labels, fontsize=5)
+        grid[line][0].set_yticks(range(len(emotions)), [emotion.title for emotion in emotions], fontsize=5)
         grid[line][0].set_ylabel(compared.votes.image_names[row], fontsize=5)
     return figure
 
 
 def votes(compared: StudyComparison) -> Figure:
     """All votes by label, with the mean prediction of every model on the compared faces."""
-    labels, counts = compared.votes.labels, compared.votes.counts
+    emotions, counts = compared.votes.emotions, compared.votes.counts
     rows = compared.comparison.rows
     mean = human_distribution(counts[rows]).mean(axis=0)
     figure, axes = plt.subplots(figsize=(5.5, 2.6))
-    axes.bar(range(len(labels)), mean, color=[_label_colour(label) for label in labels], width=0.7, label="People")
+    axes.bar(range(len(emotions)), mean, color=[emotion.colour for emotion in emotions], width=0.7, label="People")
     for model in compared.comparison.models:
         predicted = compared.predictions[model.name][rows].mean(axis=0)
-        axes.plot(range(len(labels)), predicted, "o", color=_colour(compared.comparison, model.name), markersize=4,
+        axes.plot(range(len(emotions)), predicted, "o", color=_colour(compared.comparison, model.name), markersize=4,
                   markeredgecolor="white", label=model.name)  # fmt: skip
-    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(emotions)), [emotion.title for emotion in emotions])
     axes.set_ylabel("Mean share")
     axes.legend(frameon=False, fontsize=6)
     return figure
@@ -158,7 +157,3 @@ def votes(compared: StudyComparison) -> Figure:
 def _colour(comparison: Comparison, name: str) -> str:
     names = sorted(model.name for model in comparison.models)
     return MODEL_COLOURS[names.index(name) % len(MODEL_COLOURS)]
-
-
-def _label_colour(label: str) -> Any:
-    return emotion(label).colour if label in EMOTION_NAMES else MUTED

@@ -14,6 +14,7 @@ import numpy as np
 
 import ldlva
 from ldlva.calibration import Temperature
+from ldlva.emotions import Emotion
 from ldlva.errors import SurveyError
 from ldlva.survey.comparing import Alignment, align_study
 from ldlva.survey.records import StudySummary, StudyVotes
@@ -90,19 +91,21 @@ def write_source(source: ReportSource, folder: Path) -> None:
         "imported_raters": source.imported_raters,
         "volunteers": source.volunteers,
         "seed": source.seed,
-        "labels": list(votes.labels),
+        "labels": [asdict(emotion) for emotion in votes.emotions],
         "models": {name: asdict(facts) for name, facts in source.facts.items()},
         "temperatures": {name: asdict(value) for name, value in source.aligned.temperatures.items()},
         "incomparable": source.aligned.incomparable,
+        "notes": list(source.aligned.notes),
         "made_with": source.made_with,
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    rows = zip(votes.image_names, votes.image_labels, votes.counts.tolist(), votes.none_counts.tolist(), strict=True)
+    tallies = (votes.counts.tolist(), votes.none_counts.tolist(), votes.raters.tolist())
+    rows = zip(votes.image_names, votes.image_labels, *tallies, strict=True)
     _write_csv(
         folder / "votes.csv",
-        ["image", "label", *votes.labels, "none"],
-        ([name, label or "", *counts, none] for name, label, counts, none in rows),
+        ["image", "label", *votes.labels, "none", "raters"],
+        ([name, label or "", *counts, none, raters] for name, label, counts, none, raters in rows),
     )
     _write_csv(
         folder / "predictions.csv",
@@ -124,16 +127,18 @@ def read_source(folder: Path) -> ReportSource:
     data = folder / "data" if (folder / "data").is_dir() else folder
     try:
         facts = json.loads((data / "study.json").read_text(encoding="utf-8"))
-        labels = tuple(facts["labels"])
+        emotions = tuple(Emotion(**label) for label in facts["labels"])
+        labels = [emotion.name for emotion in emotions]
         votes = list(csv.DictReader(io.StringIO((data / "votes.csv").read_text(encoding="utf-8"))))
         names = tuple(row["image"] for row in votes)
         tallied = StudyVotes(
-            labels=labels,
+            emotions=emotions,
             image_ids=tuple(range(len(votes))),
             image_names=names,
             image_labels=tuple(row["label"] or None for row in votes),
             counts=np.array([[int(row[label]) for label in labels] for row in votes], dtype=np.int64),
             none_counts=np.array([int(row["none"]) for row in votes], dtype=np.int64),
+            raters=np.array([int(row["raters"]) for row in votes], dtype=np.int64),
         )
         position = {name: row for row, name in enumerate(names)}
         predictions = {name: np.full(tallied.counts.shape, np.nan) for name in facts["models"]}
@@ -142,7 +147,7 @@ def read_source(folder: Path) -> ReportSource:
         temperatures = {name: Temperature(**value) for name, value in facts["temperatures"].items()}
         return ReportSource(
             **{key: facts[key] for key in ("name", "title", "origin", "imported_raters", "volunteers", "seed")},
-            aligned=Alignment(tallied, predictions, temperatures, facts["incomparable"]),
+            aligned=Alignment(tallied, predictions, temperatures, facts["incomparable"], tuple(facts["notes"])),
             facts={name: ModelFacts(**value) for name, value in facts["models"].items()},
             made_with=facts["made_with"],
         )

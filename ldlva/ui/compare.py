@@ -129,12 +129,10 @@ def face(votes: StudyVotes, row: int) -> str:
 
 def panels(compared: StudyComparison, row: int) -> str:
     """What people and every model said about one face."""
-    labels, counts = compared.votes.labels, compared.votes.counts[[row]]
-    people = {f"People ({counts.sum()} votes)": human_distribution(counts)[0]}
-    models = {model.name: compared.predictions[model.name][row] for model in compared.comparison.models}
-    return components.distribution_bars(
-        {name: dict(zip(labels, shares.tolist(), strict=True)) for name, shares in (people | models).items()}
-    )
+    counts = compared.votes.counts[[row]]
+    people = {f"People ({counts.sum()} votes)": human_distribution(counts)[0].tolist()}
+    models = {model.name: compared.predictions[model.name][row].tolist() for model in compared.comparison.models}
+    return components.distribution_bars(compared.votes.emotions, people | models)
 
 
 def divergences(report: Comparison, position: int) -> str:

@@ -240,15 +240,15 @@ def verdict(sentences: Sequence[str]) -> str:
     return '<div class="verdict">' + "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences) + "</div>"
 
 
-def distribution_bars(panels: Mapping[str, Mapping[str, float]]) -> str:
-    """One face: bars per label in a panel per source, which wrap on a phone. Source to label to share."""
+def distribution_bars(labels: Sequence[str | Emotion], panels: Mapping[str, Sequence[float]]) -> str:
+    """One face: bars per label in a panel per source, which wrap on a phone. Source to shares in the labels' order."""
     shown = ""
     for source, shares in panels.items():
         bars = "".join(
-            f'<span class="label">{escape(emotion(label).title)}</span><span class="track"><i style="width:'
-            f'{100 * share:.1f}%;background:{emotion(label).colour}"></i></span>'
-            f'<span class="share">{f"{share:.0%}" if share >= 0.005 else ""}</span>'
-            for label, share in shares.items()
+            f'<span>{escape(emotion(label).title)}</span><span class="bar"><i style="width:{100 * share:.1f}%;'
+            f'background:{escape(emotion(label).colour)}"></i></span>'
+            f"<span>{f'{share:.0%}' if share >= 0.005 else ''}</span>"
+            for label, share in zip(labels, shares, strict=True)
         )
         shown += f'<div class="panel"><b title="{escape(source)}">{escape(source)}</b><div>{bars}</div></div>'
     return f'<div class="panels">{shown}</div>'
