@@ -11,7 +11,7 @@ from ldlva import result_jobs
 from ldlva.errors import LdlvaError
 from ldlva.survey.prediction_files import read_predictions, store_imported
 from ldlva.survey.records import StudySummary
-from ldlva.ui import access, components, session
+from ldlva.ui import components, session
 
 REPORT = "report"
 

@@ -13,7 +13,7 @@ from ldlva.emotions import Emotion
 from ldlva.errors import LdlvaError
 from ldlva.survey.exploring import ORDERS, PEOPLE, Exploration, explore_study
 from ldlva.survey.records import StudySummary
-from ldlva.ui import access, components, face_grid, session
+from ldlva.ui import components, face_grid, session
 
 PER_PAGE = 24
 EVERYTHING = "All models (mean)"
