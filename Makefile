@@ -21,6 +21,7 @@ bench: .venv/test.stamp  ## print the benchmarks
 	$(BIN)/python bench/knn.py
 	$(BIN)/python bench/projection.py
 	$(BIN)/python bench/web.py
+	$(BIN)/python bench/results.py
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

@@ -77,6 +77,37 @@ def test_from_a_data_set_to_a_comparison(
     assert run(monkeypatch, "compare", "--study", "fer") == 0
     assert "split-half" in capsys.readouterr().out
 
+    assert run(monkeypatch, "compare", "--study", "fer", "--model", "ce", "--json") == 0
+    assert [model["name"] for model in json.loads(capsys.readouterr().out)["models"]] == ["ce"]
+    assert set(compared["models"][0]["measures"]) >= {"emd", "clark", "kl", "accuracy", "total_variation"}
+    assert compared["differences"][0]["p_holm"]["jeffreys"]["1e-3"] <= 1
+
+    assert run(monkeypatch, "agreement", "--study", "fer", "--json") == 0
+    agreed = json.loads(capsys.readouterr().out)
+    assert agreed["alpha"]["low"] <= agreed["alpha"]["mean"] <= agreed["alpha"]["high"]
+    assert agreed["rater_quality"] is None
+    assert "dealt to raters at random" in agreed["remark"]
+    assert run(monkeypatch, "agreement", "--study", "fer") == 0
+    assert "Fleiss" in capsys.readouterr().out
+
+    outside = tmp_path / "outside.csv"
+    labels = list(face["votes"])
+    rows = [",".join([one["name"], "0.4", *["0.1"] * 6]) for one in compared["faces"]]
+    outside.write_text("\n".join([",".join(["image", *labels]), *rows[1:]]))
+    importing = ["predictions", "import", str(outside), "--study", "fer", "--name", "outside"]
+    assert run(monkeypatch, *importing) == 1
+    assert "1 of the study's 14 images are missing" in capsys.readouterr().err
+    assert run(monkeypatch, *importing, "--partial", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 13
+
+    assert run(monkeypatch, "report", "--study", "fer", "--out", str(tmp_path / "report")) == 0
+    again = ["report", "--from", str(tmp_path / "report"), "--out", str(tmp_path / "again")]
+    assert run(monkeypatch, *again, "--zip", str(tmp_path / "again.zip")) == 0
+    assert (tmp_path / "again" / "SHA256SUMS").read_text() == (tmp_path / "report" / "SHA256SUMS").read_text()
+    assert (tmp_path / "again.zip").stat().st_size > 10_000
+    assert run(monkeypatch, "report", "--study", "fer") == 1
+    assert "Say where to" in capsys.readouterr().err
+
     assert run(monkeypatch, "study", "export", "fer", "--out", str(tmp_path / "export")) == 0
     assert pq.read_table(tmp_path / "export" / "votes.parquet").num_rows == 140
 

@@ -211,7 +211,7 @@ class Vote(Base):
             "uq_vote_current", "volunteer_id", "image_id", "repeat", unique=True,
             sqlite_where=text("superseded_at IS NULL"), postgresql_where=text("superseded_at IS NULL"),
         ),
-        Index("ix_vote_tally", "study_id", "image_id", "choice"),
+        Index("ix_vote_tally", "study_id", "superseded_at", "kind", "image_id", "choice"),
         _NEVER_REUSE_IDS,
     )  # fmt: skip
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from ldlva.emotions import NONE_OF_THESE, OTHER
 from ldlva.rater_quality import RaterVotes
@@ -13,6 +16,14 @@ from ldlva.survey.face_states import answer_counts
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.schema import Image, Prediction, Study, Volunteer, Vote
 from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store
+
+
+def rater_counts(session: Session, study: StudySummary, answers: Mapping[int, Counter[str]]) -> dict[int, int]:
+    """Volunteers who voted on each image that has votes."""
+    if study.protocol.response.mode != "multiple":
+        return {image_id: counts.total() for image_id, counts in answers.items()}
+    tally = select(Vote.image_id, func.count()).where(Vote.study_id == study.id, COUNTED).group_by(Vote.image_id)
+    return dict(session.execute(tally).all())
 
 
 class TallyStore(Store):
@@ -23,13 +34,7 @@ class TallyStore(Store):
         column = {label: index for index, label in enumerate(study.labels)}
         with self._database.read() as session:
             answers = answer_counts(session, study.id, study.protocol)
-            raters: dict[int, int] = dict(
-                session.execute(
-                    select(Vote.image_id, func.count())
-                    .where(Vote.study_id == study.id, COUNTED)
-                    .group_by(Vote.image_id)
-                ).all()
-            )
+            raters = rater_counts(session, study, answers)
             special = study.protocol.faces.special
             images = [
                 image

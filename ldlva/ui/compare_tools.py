@@ -17,7 +17,7 @@ REPORT = "report"
 
 
 def draw(study: StudySummary, models: Sequence[str] | None) -> None:
-    """Both tools."""
+    """Both tools; the page itself is for researchers only."""
     draw_import(study)
     draw_report(study, models)
 
