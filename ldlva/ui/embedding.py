@@ -38,6 +38,9 @@ DEFAULTS = ("total", "ce", "center", "ldlva")
 
 _GROUPS = {LABEL: "label", MAJORITY: "human majority"}
 
+WIDE = '<style>[data-testid="stMainBlockContainer"] { max-width: 84rem; }</style>'
+"""Three maps side by side use more of a large screen than text should."""
+
 LEDE = (
     "Each dot is a face, placed by t-SNE so that faces which a model sees as similar lie together. Point at one to see "
     "it; drag around some to find them again in the other models’ maps."
