@@ -60,6 +60,9 @@ class Settings(BaseSettings):
                 raise ValueError(str(error)) from None
         return value
 
+    folders: Path = Path.home()
+    """Pages take pictures and data sets from folders within this one."""
+
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""
 

@@ -11,13 +11,14 @@ from typing import Literal
 import streamlit as st
 
 from ldlva.catalogue import Catalogue, ask_catalogue
-from ldlva.errors import LdlvaError, NotYetError
+from ldlva.errors import LdlvaError, NotYetError, SurveyError
 from ldlva.survey import pictures
 from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
+from ldlva.survey.preview import Preview, is_preview_key
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
-from ldlva.ui import access, components, style
+from ldlva.ui import access, components, preview, style
 
 GC_INTERVAL_SECONDS = 30
 
@@ -41,11 +42,14 @@ def page(
     style.apply()
     _tend_garbage()
     with explained():
+        preview.follow(volunteers_page=not menu)
         if menu and access.is_researcher():
             style.menu(title)
         if researchers_only and not access.is_researcher():
             access.draw_gate()
             st.stop()
+        if _previewed() is not None:
+            preview.banner()
         yield
 
 
@@ -76,14 +80,37 @@ def researcher_link(path: str, label: str, icon: str) -> None:
         st.page_link(path, label=label, icon=icon)
 
 
-@st.cache_resource(show_spinner=False)
 def repository() -> Repository:
-    """The survey database, opened and brought up to date once per server.
+    """The survey database; on the voting page of a preview, one that is thrown away.
 
     Raises:
-        LdlvaError: it cannot be; not cached, so the next page load tries again.
+        LdlvaError: it cannot be opened; the next page load tries again.
     """
+    previewed = _previewed()
+    return real_repository() if previewed is None else _preview(previewed.name, previewed.protocol_hash).repository
+
+
+def _previewed() -> StudySummary | None:
+    """The study that this tab previews, if it does and may."""
+    if (wanted := preview.wanted()) is None:
+        return None
+    try:
+        study = real_repository().study(wanted[0])
+    except SurveyError:  # whose message would tell a stranger which studies there are
+        return None
+    return study if is_preview_key(study, wanted[1]) else None
+
+
+@st.cache_resource(show_spinner=False)
+def real_repository() -> Repository:
+    """The survey database, opened and brought up to date once per server."""
     return open_repository()
+
+
+@st.cache_resource(show_spinner="Making a preview …", max_entries=8)
+def _preview(name: str, protocol_hash: str) -> Preview:
+    """A preview of one state of a study's protocol, shared by all who look at it."""
+    return Preview(real_repository(), real_repository().study(name))
 
 
 def comparison(study: StudySummary) -> StudyComparison:
