@@ -10,11 +10,6 @@ from playwright.sync_api import Page
 
 from tests.browser.visitor import fits
 
-OWN_TO_STREAMLIT = {
-    # Streamlit's root scrolls, and is reachable by keyboard through what it holds.
-    "scrollable-region-focusable": '[data-testid="stMain"]',
-}
-
 
 def check(page: Page, screen: str) -> None:
     """No serious or critical fault, and nothing wider than the screen.
