@@ -19,6 +19,7 @@ test: .venv/test.stamp  ## every check: style, types, layers, tests
 bench: .venv/test.stamp  ## print the benchmarks
 	$(BIN)/python bench/train_step.py
 	$(BIN)/python bench/knn.py
+	$(BIN)/python bench/projection.py
 	$(BIN)/python bench/web.py
 	$(BIN)/python bench/results.py
 

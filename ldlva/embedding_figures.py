@@ -31,8 +31,13 @@ def colourings(embedding: Embedding) -> dict[str, str]:
     if MAJORITY in embedding.groupings:
         found[MAJORITY] = "Human majority"
     if any(value is not None for value in embedding.entropies):
-        found[ENTROPY] = "Vote entropy" if embedding.human else "Entropy of the reference"
+        found[ENTROPY] = entropy_title(embedding)
     return found
+
+
+def entropy_title(embedding: Embedding) -> str:
+    """What the entropies are of."""
+    return "Vote entropy" if embedding.human else f"Entropy of the {embedding.reference.split(' (')[0]}"
 
 
 def colours(embedding: Embedding, colouring: str) -> list[str]:

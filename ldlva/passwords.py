@@ -28,9 +28,7 @@ def hash_password(password: str) -> str:
         LdlvaError: the password is shorter than `FEWEST_CHARACTERS`.
     """
     if len(password) < FEWEST_CHARACTERS:
-        raise LdlvaError(
-            f"The password is too short. Take at least {FEWEST_CHARACTERS} characters, a sentence say."
-        )
+        raise LdlvaError(f"The password is too short. Take at least {FEWEST_CHARACTERS} characters, a sentence say.")
     salt = secrets.token_bytes(16)
     derived = _derive(password, salt, _COST, _BLOCK, _PARALLEL)
     return ":".join((_FORMAT, str(_COST), str(_BLOCK), str(_PARALLEL), _encode(salt), _encode(derived)))

@@ -38,9 +38,6 @@ class Settings(BaseSettings):
     runs: Path = PROJECT_ROOT / "runs"
     """Folder of the Training page's runs."""
 
-    folders: Path = Path.home()
-    """Pages take pictures and data sets from folders within this one."""
-
     plain_ballot: bool = False
     """Show volunteers Streamlit's own buttons instead of the component."""
 
@@ -62,6 +59,9 @@ class Settings(BaseSettings):
             except LdlvaError as error:
                 raise ValueError(str(error)) from None
         return value
+
+    folders: Path = Path.home()
+    """Pages take pictures and data sets from folders within this one."""
 
     sqlite_synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
     """FULL also survives a power cut in the second after a vote; NORMAL survives every crash of the program."""

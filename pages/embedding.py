@@ -4,7 +4,8 @@ import streamlit as st
 
 from ldlva.ui import embedding, face_map, session
 
-with session.page("Embedding", layout="wide"):
+with session.page("Embedding", layout="wide", researchers_only=True):
+    st.html(embedding.WIDE)
     st.title("What models see as similar")
     st.html(f'<p class="lede">{embedding.LEDE}</p>')
     request = embedding.ask()

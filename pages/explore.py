@@ -4,7 +4,7 @@ import streamlit as st
 
 from ldlva.ui import explore, session
 
-with session.page("Explore", layout="wide"):
+with session.page("Explore", layout="wide", researchers_only=True):
     st.title("Where they disagree")
     st.html(f'<p class="lede">{explore.LEDE}</p>')
     study = session.choose_study()

@@ -150,6 +150,10 @@ def test_colours_are_those_of_the_emotions_and_entropy_has_a_scale() -> None:
     assert colours(embedding, ENTROPY)[1] == ramp(float(embedding.entropies[1] or 0) / np.log(7))
     assert ramp(0) != ramp(0.5) != ramp(1)
     assert list(colourings(drawn(some_faces(votes=False)))) == ["label"]
+    known = some_faces(votes=False)
+    mixture = np.full((30, 7), 1 / 7)
+    faces = Faces("f", "f", known.names, known.labels, distributions=mixture, reference="mixture (of a generator)")
+    assert colourings(drawn(faces)) == {"label": "Label", "entropy": "Entropy of the mixture"}
 
 
 def test_points_are_also_a_table(tmp_path: Path) -> None:

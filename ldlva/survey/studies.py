@@ -42,7 +42,7 @@ class StudyStore(Store):
         Raises:
             SurveyError: a bad or taken name, a bad protocol, no image, or the same image twice.
         """
-        _check_name(study.name)
+        check_new_study_name(study.name)
         protocol = protocol_of(study)
         hashes = _image_hashes(images)
         check_faces(protocol, [image.name for image in images])
@@ -87,7 +87,7 @@ class StudyStore(Store):
         Raises:
             SurveyError: unknown study, a bad or taken name, or a face that the study does not have.
         """
-        _check_name(new_name)
+        check_new_study_name(new_name)
         with self._database.write() as session:
             study = find_study(session, name)
             if protocol is None:
@@ -115,7 +115,7 @@ class StudyStore(Store):
         Raises:
             SurveyError: a bad or taken name.
         """
-        _check_name(name)
+        check_new_study_name(name)
         with self._database.read() as session:
             _check_free(session, name)
 
@@ -334,7 +334,12 @@ def check_invitation(session: Session, study: Study, protocol: Protocol, secret:
     )
 
 
-def _check_name(name: str) -> None:
+def check_new_study_name(name: str) -> None:
+    """Whether a study may be called this.
+
+    Raises:
+        SurveyError: it may not.
+    """
     if not _NAME.fullmatch(name):
         raise SurveyError(f"Bad study name {name!r}: use lower-case letters, digits, - and _, at most 80.")
 

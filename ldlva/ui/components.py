@@ -155,11 +155,12 @@ def thumbnails(images: Iterable[tuple[str, str]]) -> str:
     return f'<div class="thumbnails">{shown}</div>'
 
 
-def study_head(title: str, status: str, facts: str, name: str) -> str:
-    """A study's title, its status as a coloured word, and facts about it."""
+def study_head(title: str, status: str, facts: str, name: str, level: int = 3) -> str:
+    """A study's title as a heading, its status as a coloured word, and facts about it."""
     return (
-        f'<div class="study-head"><h3>{escape(title)}</h3><span class="status {escape(status)}">{escape(status)}</span>'
-        f'</div><div class="muted">{escape(facts)} · <code>{escape(name)}</code></div>'
+        f'<div class="study-head"><h{level}>{escape(title)}</h{level}>'
+        f'<span class="status {escape(status)}">{escape(status)}</span></div>'
+        f'<div class="muted">{escape(facts)} · <code>{escape(name)}</code></div>'
     )
 
 

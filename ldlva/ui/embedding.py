@@ -20,7 +20,7 @@ from ldlva.projection import FEWEST_FACES, USUAL_PERPLEXITY, largest_perplexity,
 from ldlva.run_folder import find_runs
 from ldlva.settings import MODELS, settings
 from ldlva.survey.records import StudySummary
-from ldlva.ui import access, components, session
+from ldlva.ui import components, session
 from ldlva.ui.shipped import shipped_models
 
 KIND = "embedding"
@@ -37,6 +37,9 @@ DEFAULTS = ("total", "ce", "center", "ldlva")
 """Methods of the panels that are shown first, in this order: the supplement's Figure 1."""
 
 _GROUPS = {LABEL: "label", MAJORITY: "human majority"}
+
+WIDE = '<style>[data-testid="stMainBlockContainer"] { max-width: 84rem; }</style>'
+"""Three maps side by side use more of a large screen than text should."""
 
 LEDE = (
     "Each dot is a face, placed by t-SNE so that faces which a model sees as similar lie together. Point at one to see "
@@ -104,7 +107,7 @@ def ask() -> Request:
     wanted = st.query_params.get("study")
     if wanted is not None and wanted not in studies:
         session.repository().study(wanted)  # raises, naming the studies there are
-    options = [FACES, *studies, *([OTHER] if access.is_researcher() else [])]
+    options = [FACES, *studies, OTHER]
     titles = {FACES: FACES_TITLE, OTHER: "Another data set …"} | {name: s.title for name, s in studies.items()}
     left, right = st.columns([2, 3])
     # A study may have the name of a data set; positions tell them apart.
@@ -240,8 +243,6 @@ def _start_or_explain(request: Request) -> None:
         failure = ended.failure() if ended.state() == "failed" else "It was stopped."
         st.html(components.alert(failure))
         _start_button(request, "Try again")
-    elif not access.is_researcher():
-        raise NotYetError("This map has not been computed. Researchers do that on their own server.")
     elif request.study and session.repository().study(request.study).images <= AT_ONCE:
         start(request)
         st.rerun()
@@ -251,8 +252,7 @@ def _start_or_explain(request: Request) -> None:
 
 
 def _start_button(request: Request, label: str) -> None:
-    if access.is_researcher():
-        st.button(label, type="primary", key="embedding-start", on_click=start, args=(request,))
+    st.button(label, type="primary", key="embedding-start", on_click=start, args=(request,))
 
 
 def start(request: Request) -> None:

@@ -47,8 +47,9 @@ def draw_withdrawal(token: str, standing: Ballot, language: Language) -> None:
         st.html(f'<p class="muted">{components.text(language.text("withdrawal.keep"))}</p>')
         st.html(f'<div class="field-label">{components.text(language.text("withdrawal.code"))}</div>')
         st.code(standing.withdrawal_code, language=None)
-        st.page_link(
-            "pages/withdraw.py",
-            label=language.text("withdrawal.link"),
-            query_params={"v": token, "lang": language.code},
-        )
+        with st.container(key="withdraw-link", width="content"):
+            st.page_link(
+                "pages/withdraw.py",
+                label=language.text("withdrawal.link"),
+                query_params={"v": token, "lang": language.code},
+            )

@@ -13,7 +13,7 @@ from ldlva.emotions import Emotion
 from ldlva.errors import LdlvaError
 from ldlva.survey.exploring import ORDERS, PEOPLE, Exploration, explore_study
 from ldlva.survey.records import StudySummary
-from ldlva.ui import access, components, face_grid, session
+from ldlva.ui import components, face_grid, session
 
 PER_PAGE = 24
 EVERYTHING = "All models (mean)"
@@ -172,8 +172,6 @@ def draw_follow_up(found: Exploration, study: StudySummary) -> None:
         st.success(f"“{made}” is a draft now. Open it on the Studies page.", icon=":material/check:")
     if (failure := st.session_state.pop(_FAILURE, None)) is not None:
         st.html(components.alert(failure))
-    if not access.is_researcher():
-        return
     with st.container(horizontal=True, vertical_alignment="bottom", key="picking"):
         count = st.number_input(
             "How many", 1, max(1, study.images), min(FEWEST_AMBIGUOUS, study.images), key="how-many"

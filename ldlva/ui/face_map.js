@@ -173,9 +173,11 @@ function build(root, data) {
     describe(tip, face, number);
     const bounds = root.getBoundingClientRect();
     const x = event.clientX - bounds.left, y = event.clientY - bounds.top;
-    const left = x + 18 + tip.offsetWidth > bounds.width ? x - 18 - tip.offsetWidth : x + 18;
-    tip.style.left = `${Math.max(0, Math.min(left, bounds.width - tip.offsetWidth))}px`;
-    tip.style.top = `${Math.max(0, y - tip.offsetHeight / 2)}px`;
+    const { offsetWidth: width, offsetHeight: height } = tip;
+    const right = x + 18 + width <= bounds.width, left = x - 18 - width >= 0;
+    // Beside the point; where there is no room, as on a phone, below it: the point stays in sight.
+    tip.style.left = `${right ? x + 18 : left ? x - 18 - width : Math.max(0, (bounds.width - width) / 2)}px`;
+    tip.style.top = `${right || left ? Math.max(0, y - height / 2) : y + 26}px`;
   }
 
   function describe(where, face, number) {
@@ -261,7 +263,7 @@ function build(root, data) {
     const fact = data.facts[0]?.[1] ?? [];
     for (const face of faces) if (fact[face]) tally.set(fact[face], (tally.get(fact[face]) ?? 0) + 1);
     const words = [...tally].sort((a, b) => b[1] - a[1]).map(([name, number]) => `${name} ${number}`).join(", ");
-    head.textContent = `${faces.length} ${faces.length === 1 ? "face" : "faces"} selected` + (words ? `: ${words}` : "");
+    head.textContent = `${faces.length.toLocaleString("en")} ${faces.length === 1 ? "face" : "faces"} selected` + (words ? `: ${words}` : "");
     const tiles = add(chosen, "div", "tiles");
     for (const face of faces.slice(0, LISTED)) {
       const button = add(tiles, "button", "pick");
@@ -272,7 +274,7 @@ function build(root, data) {
       button.onpointerenter = button.onfocus = () => ring(true);
       button.onpointerleave = button.onblur = () => ring(false);
     }
-    if (faces.length > LISTED) add(chosen, "div", "more").textContent = `and ${faces.length - LISTED} more`;
+    if (faces.length > LISTED) add(chosen, "div", "more").textContent = `and ${(faces.length - LISTED).toLocaleString("en")} more`;
   }
 
   function nearest(self, [x, y]) {

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from ldlva.embedding import LABEL, MAJORITY, Embedding, Panel
-from ldlva.embedding_figures import ENTROPY, NO_COLOUR, colourings, colours, interval, ramp
+from ldlva.embedding_figures import ENTROPY, NO_COLOUR, colourings, colours, entropy_title, interval, ramp
 from ldlva.separation import NO_GROUP
 
 _FOLDER = Path(__file__).parent
@@ -115,8 +115,9 @@ def _facts(embedding: Embedding) -> list[tuple[str, list[str]]]:
         )
     facts.append(("Label", [titles[group] for group in embedding.labels]))
     if any(value is not None for value in embedding.entropies):
-        title = "Vote entropy" if embedding.human else "Entropy of the reference"
-        facts.append((title, ["" if value is None else f"{value:.2f} nats" for value in embedding.entropies]))
+        facts.append(
+            (entropy_title(embedding), ["" if value is None else f"{value:.2f} nats" for value in embedding.entropies])
+        )
     if embedding.parts:
         facts.append(("Part", embedding.parts))
     return facts

@@ -22,13 +22,12 @@ def draw_studies(language: Language) -> None:
             st.subheader(components.plain(protocol.say(protocol.title, code)))
             if description := protocol.say(protocol.description, code):
                 st.html(f'<div class="muted">{components.paragraphs(description)}</div>')
-            st.page_link(
-                "pages/vote.py",
-                label=language.text("home.take_part"),
-                icon=":material/arrow_forward:",
-                icon_position="right",
-                query_params={"study": study.name, "lang": code},
-            )
+            with st.container(key=f"take-part-{study.name}", width="content"):
+                st.page_link(
+                    "pages/vote.py",
+                    label=language.text("home.take_part"),
+                    query_params={"study": study.name, "lang": code},
+                )
     speech.switch(language, list(languages()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -83,12 +84,11 @@ def _draw_form(study: StudySummary, editable: bool) -> None:
     _faces(protocol, content, field, repository().image_names(study))
     _stopping(content, field)
     _people(content, field)
-    more = [
-        f"{len(content['demographics'])} question{'' if len(content['demographics']) == 1 else 's'} about volunteers",
-        "attention rules",
-        "practice answers",
-    ]
-    st.html(f'<div class="muted">Only under “File”: {", ".join(more)}.</div>')
+    asked = ", ".join(question["key"] for question in content["demographics"]) or "none yet"
+    st.html(
+        f'<div class="muted">Only under “File”: questions about volunteers ({escape(asked)}), answers to practice '
+        "faces, attention rules.</div>"
+    )
     if st.button("Save protocol", key="save-form", type="primary", disabled=not editable):
         first = content["languages"][0]
         content["labels"]["own"] = (

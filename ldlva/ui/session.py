@@ -13,7 +13,7 @@ import streamlit as st
 
 from ldlva import result_jobs
 from ldlva.catalogue import Catalogue, ask_catalogue
-from ldlva.errors import LdlvaError, NotYetError
+from ldlva.errors import LdlvaError, NotYetError, SurveyError
 from ldlva.jobs import Job
 from ldlva.survey import pictures
 from ldlva.survey.agreeing import StudyAgreement
@@ -46,8 +46,8 @@ def page(
     st.set_page_config(page_title=f"{title} · LDLVA", page_icon="🙂", layout=layout, initial_sidebar_state="collapsed")
     style.apply()
     _tend_garbage()
-    preview.follow(volunteers_page=not menu)
     with explained():
+        preview.follow(volunteers_page=not menu)
         if menu and access.is_researcher():
             style.menu(title)
         if researchers_only and not access.is_researcher():
@@ -99,7 +99,10 @@ def _previewed() -> StudySummary | None:
     """The study that this tab previews, if it does and may."""
     if (wanted := preview.wanted()) is None:
         return None
-    study = real_repository().study(wanted[0])
+    try:
+        study = real_repository().study(wanted[0])
+    except SurveyError:  # whose message would tell a stranger which studies there are
+        return None
     return study if is_preview_key(study, wanted[1]) else None
 
 

@@ -42,13 +42,13 @@ def draw_study(study: StudySummary) -> None:
         draw_links(study, study.name)
 
 
-def draw_head(study: StudySummary) -> None:
+def draw_head(study: StudySummary, level: int = 3) -> None:
     """Title, status and counts."""
     counts = [(study.images, "face"), (study.volunteers, "volunteer"), (study.votes, "vote")]
     if study.imported_raters:
         counts.insert(2, (study.imported_raters, "imported rater"))
     facts = " · ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
-    st.html(components.study_head(study.title, study.status, facts, study.name))
+    st.html(components.study_head(study.title, study.status, facts, study.name, level))
 
 
 def draw_link(study: StudySummary) -> None:

@@ -32,7 +32,7 @@ _LINKS = "new-links"
 def draw(study: StudySummary) -> None:
     """Everything about one study."""
     st.page_link("pages/studies.py", label="All studies", icon=":material/arrow_back:", query_params={})
-    draw_head(study)
+    draw_head(study, level=1)
     with st.container(horizontal=True, vertical_alignment="center"):
         draw_status_buttons(study)
         st.link_button("Preview as a volunteer", preview_link(study), icon=":material/visibility:")

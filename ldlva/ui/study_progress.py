@@ -46,15 +46,15 @@ def draw_now(study: StudySummary, progress: StudyProgress) -> None:
             key="votes-per-hour",
             alt="Votes of volunteers in every hour",
         )
+    if progress.flagged:
+        st.subheader("Inattentive volunteers")
+        st.html(components.plain_table([flagged_row(volunteer) for volunteer in progress.flagged]))
+        st.caption("Marked by the protocol's attention rules. Their votes count; the export tells them apart.")
     st.subheader("Faces")
     ordered = sorted(progress.faces, key=lambda face: (-(face.more or 0), face.votes, face.name))
     st.html(components.face_table([face_row(face) for face in ordered[:MOST_FACES]]))
     if len(ordered) > MOST_FACES:
         st.caption(f"The {MOST_FACES} of {len(ordered)} faces that need most.")
-    if progress.flagged:
-        st.subheader("Inattentive volunteers")
-        st.html(components.plain_table([flagged_row(volunteer) for volunteer in progress.flagged]))
-        st.caption("Marked by the protocol's attention rules. Their votes count; the export tells them apart.")
 
 
 def tiles(study: StudySummary, progress: StudyProgress) -> list[tuple[str, str]]:

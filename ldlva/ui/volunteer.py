@@ -6,10 +6,10 @@ import streamlit as st
 
 from ldlva.languages import Language
 from ldlva.survey.records import Ballot
-from ldlva.ui import components, consent, ending, speech, voting
+from ldlva.ui import components, consent, ending, preview, speech, voting
 from ldlva.ui.session import repository
 
-KEPT = ("lang", "plain")
+KEPT = ("lang", "plain", preview.PARAMETER)
 """What stays in the address when the invitation there becomes the resume link."""
 
 
@@ -53,5 +53,7 @@ def _draw_invitation(name: str, spoken: speech.Spoken) -> None:
         token = consent.draw(study, invitee, language)
     if token is not None:
         kept = {key: st.query_params[key] for key in KEPT if key in st.query_params}
+        if preview.PARAMETER in kept:
+            kept["study"] = name
         st.query_params.from_dict({"v": token, **kept})
         st.rerun()

@@ -37,7 +37,13 @@ def repository(folder: Path) -> Iterator[Repository]:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path, repository: Repository) -> Iterator[str]:
+def server_settings() -> dict[str, str]:
+    """Settings of a module's server beside those of every one."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, repository: Repository, server_settings: dict[str, str]) -> Iterator[str]:
     """The product as `streamlit run app.py` starts it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -54,7 +60,7 @@ def server(folder: Path, repository: Repository) -> Iterator[str]:
         process = subprocess.Popen(
             [*command, "--server.address", "127.0.0.1"],
             cwd=ROOT,
-            env=os.environ | settings,
+            env=os.environ | settings | server_settings,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

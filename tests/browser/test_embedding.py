@@ -121,4 +121,6 @@ def test_on_a_phone_panels_stack_and_a_tap_shows_the_face(browser: Browser, serv
     at = positions(page, found[0], 0)[7]
     page.touchscreen.tap(*at)
     expect(page.locator(".tip")).to_contain_text(found[0].names[7])
+    tip = page.locator(".tip").bounding_box()
+    assert tip is not None and (tip["y"] > at[1] or tip["x"] > at[0] or tip["x"] + tip["width"] < at[0])
     context.close()

@@ -38,7 +38,8 @@ class Visitor:
 
 def on_face(page: Page, number: int, total: int) -> None:
     """Wait until the component has painted this face, and look at it as long as a person would."""
-    expect(page.locator(".ballot .where")).to_contain_text(f"{number} of {total}", timeout=PATIENCE)
+    bar = page.locator(f".ballot .progress[aria-valuenow='{number - 1}'][aria-valuemax='{total}']")
+    expect(bar).to_have_count(1, timeout=PATIENCE)
     page.wait_for_function("!document.querySelector('.ballot .picture').classList.contains('away')")
     page.wait_for_timeout(350)
 

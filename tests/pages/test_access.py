@@ -16,7 +16,7 @@ from tests.pages.test_pages import alert, fresh_caches, html, open_page, titles
 __all__ = ["fresh_caches"]
 
 PASSWORD = "a sentence nobody guesses"
-PAGES = ("results", "compare", "studies", "training")
+PAGES = ("results", "compare", "explore", "embedding", "studies", "training")
 LOCAL = {"Host": "localhost:8501", "Origin": "http://localhost:8501"}
 
 
@@ -45,6 +45,7 @@ def test_a_stranger_sees_nothing_but_the_way_to_sign_in(page: str, with_password
 @pytest.mark.parametrize("page", PAGES)
 def test_without_a_password_only_the_servers_own_machine_gets_in(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LDLVA_RESEARCHER_ACCESS", "sign-in")
+    monkeypatch.setattr(access, "is_local", lambda headers, address: False)
     settings.cache_clear()
     app = open_page(page)
     assert titles(app) == ["For researchers"]
@@ -98,7 +99,7 @@ def test_guessing_is_stopped(with_password: None) -> None:
         ({"Host": "rebound.example", "Origin": "http://rebound.example"}, None, False),  # a name pointed at 127.0.0.1
         ({"Host": "localhost.example", "Origin": "http://localhost.example"}, None, False),
         ({"Host": "localhost"}, None, False),
-        ({}, None, False),
+        ({}, None, True),  # no browser
         ({"Host": "[bad", "Origin": "http://[bad"}, None, False),
     ],
 )

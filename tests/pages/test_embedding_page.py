@@ -14,7 +14,6 @@ import streamlit as st
 
 from ldlva.embedding import Embedding, write
 from ldlva.jobs import Job
-from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import embedding, face_map
@@ -79,18 +78,6 @@ def test_a_study_without_predictions_or_with_too_few_faces_says_what_to_do(sqlit
 
 def test_an_unknown_study_is_named(sqlite_repository: Repository) -> None:
     assert "There is no study named 'nope'" in alert(open_page("embedding", study="nope"))
-
-
-def test_a_server_for_strangers_starts_nothing_and_names_no_files(
-    sqlite_repository: Repository, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
-    settings.cache_clear()
-    voted_study(sqlite_repository)
-    app = open_page("embedding", study="demo")
-    assert started == [] and not app.button
-    assert "has not been computed" in html(app)
-    assert "Another data set …" not in app.selectbox(key="embedding-source").options
 
 
 def test_a_stored_map_is_shown_and_an_outdated_one_says_so(

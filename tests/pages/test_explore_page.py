@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 import streamlit as st
 
-from ldlva.settings import settings
 from ldlva.survey.exploring import explore_study
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
@@ -69,16 +68,6 @@ def test_picked_faces_become_a_follow_up_study(sqlite_repository: Repository) ->
     assert (made.images, made.origin["chosen"]["by"]) == (2, {"ambiguity": 2})
     assert "0 faces picked" in html(app)
     assert app.button(key="make-follow-up").disabled
-
-
-def test_a_server_for_strangers_makes_no_studies(
-    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LDLVA_RESEARCHER_PAGES", "false")
-    settings.cache_clear()
-    explored_study(sqlite_repository)
-    app = open_page("explore", study="s")
-    assert "People (10)" in html(app) and not app.button and "Ask again" not in str(app.header)
 
 
 def test_without_votes_and_models_there_is_nothing_to_explore(sqlite_repository: Repository) -> None:

@@ -6,11 +6,13 @@ import io
 import json
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from ldlva.jobs import Job, jobs, new_job
+from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import study_form
@@ -190,3 +192,59 @@ def test_options_cannot_be_smuggled_in() -> None:
     assert "--title=--consent" in command
     assert "--description=--progress=/etc/x" in command
     assert {"--crop=face", "--leave-out-faceless", "--predict=m"} <= set(command)
+
+
+def test_a_folder_of_the_server_becomes_a_draft_by_protocol(
+    sqlite_repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = tmp_path / "allowed" / "faces"
+    faces.mkdir(parents=True)
+    (faces / "a.png").write_bytes(png(1, 64))
+    monkeypatch.setenv("LDLVA_FOLDERS", str(tmp_path / "allowed"))
+    settings.cache_clear()
+    app = open_page("studies")
+    app.segmented_control(key="source-0").set_value("folder").run()
+    app.text_input(key="name-0").set_value("mine")
+    app.segmented_control(key="crop-0").set_value("none")
+    for box in app.checkbox:
+        box.uncheck()
+    for folder, problem in (("", "Say which folder"), ("/etc", "within"), (str(faces / "no"), "no folder")):
+        app.text_input(key="folder-0").set_value(folder)
+        press(app, "create-study")
+        assert problem in alert(app)
+    app.text_input(key="folder-0").set_value(str(faces))
+    app.checkbox(key="draft-0").check()
+    app.file_uploader[0].set_value([("p.toml", b'title = "By file"\n', "application/toml")])
+    press(app, "create-study")
+    assert "consent is missing" in alert(app)
+    content = b'title = "By file"\n[consent]\ntext = "Agree."\n'
+    app.file_uploader[0].set_value([("p.toml", content, "application/toml")])
+    press(app, "create-study")
+    job = finish(app)
+    assert job.state() == "finished", job.log_file.read_text()
+    study = sqlite_repository.study("mine")
+    assert (study.title, study.consent_text, study.status, study.images) == ("By file", "Agree.", "draft", 1)
+    assert (faces / "a.png").exists()
+
+
+def test_a_sample_of_a_data_set_becomes_a_study(sqlite_repository: Repository) -> None:
+    app = open_page("studies")
+    app.segmented_control(key="source-0").set_value("sample").run()
+    app.text_input(key="name-0").set_value("drawn")
+    app.number_input(key="images-0").set_value(14)
+    for box in app.checkbox:
+        box.uncheck()
+    press(app, "create-study")
+    job = finish(app)
+    assert job.state() == "finished", job.log_file.read_text()
+    study = sqlite_repository.study("drawn")
+    assert (study.images, study.origin["source"], study.origin["sample"]) == (14, "faces", "label")
+    labels = sqlite_repository.votes(study).image_labels
+    assert {labels.count(label) for label in labels} == {2}
+
+
+def test_a_sample_by_uncertainty_names_its_model() -> None:
+    form = study_form.Form("mine", "T", "", sample=study_form.Sample("faces", "valid", 9, "m"), draft=True)
+    command = form.command(new_job())
+    assert command[:2] == ["study", "sample"]
+    assert {"--by=uncertainty", "--model=m", "--images=9", "--draft", "--split=valid"} <= set(command)

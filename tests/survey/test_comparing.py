@@ -61,7 +61,7 @@ def test_labels_in_another_order_are_lined_up_by_name(sqlite_repository: Reposit
 
 def test_labels_that_a_model_does_not_fit_into_are_explained(sqlite_repository: Repository) -> None:
     study_with(sqlite_repository, {"set": "own", "own": [{"name": "pride"}, {"name": "fear"}]}, ["pride"])
-    with pytest.raises(NotYetError, match=r"asks for pride, fear.*it predicts anger"):
+    with pytest.raises(NotYetError, match=r"asks for pride, fear\. .* it predicts anger, .* it cannot predict pride"):
         compare_study(sqlite_repository, sqlite_repository.study("s"))
 
 
