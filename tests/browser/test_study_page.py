@@ -54,7 +54,7 @@ def test_from_a_draft_to_the_download(
     expect(preview.get_by_role("heading", name="What do they feel?")).to_be_visible()
     preview.get_by_role("button", name=re.compile("agree", re.IGNORECASE)).click()
     expect(preview.get_by_text("nothing you do here is stored")).to_be_visible()
-    expect(preview.get_by_text(re.compile("Face 1 of 4"))).to_be_visible()
+    expect(preview.locator(".ballot .where")).to_have_text("Face 1 of 4")
     preview.close()
     assert repository.study(name).volunteers == 0
 
