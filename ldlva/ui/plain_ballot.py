@@ -61,13 +61,14 @@ def draw(token: str, ballot: Ballot, language: Language) -> None:
             presentation.exposure_ms,
         )
     )
-    if st.session_state.get(_RATED, (None,))[0] == trial:
+    is_rating = st.session_state.get(_RATED, (None,))[0] == trial
+    if is_rating:
         _draw_rating(token, ballot, language)
     elif is_several:
         _draw_several(token, ballot, language)
     else:
         _draw_choices(token, ballot, language)
-    undo_button(token, ballot.done > 0, language)
+    undo_button(token, is_rating or ballot.done > 0, language)
     st.html(f'<p class="muted" style="text-align:center">{language.text("ballot.keep_link")}</p>')
     # A rerun that shows the same face again (a reconnect, an ignored click) does not restart its clock.
     if st.session_state.get(_SHOWN, (None,))[0] != trial:
