@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from html import escape
 
 import plotly.graph_objects as go
@@ -85,6 +86,25 @@ def overall_distribution(labels: Sequence[str | Emotion], counts: Sequence[int])
     figure.update_xaxes(visible=False, range=[0, 1.3 * max(counts)])
     figure.update_yaxes(autorange="reversed", ticks="")
     return _layout(figure, height=30 + 36 * len(labels))
+
+
+def votes_per_hour(hours: Sequence[tuple[datetime, int]]) -> go.Figure:
+    """Votes in every hour in which there were any: (beginning of the hour, votes), oldest first."""
+    figure = go.Figure(
+        go.Bar(
+            x=[hour for hour, _ in hours],
+            y=[votes for _, votes in hours],
+            width=0.8 * 3600 * 1000,
+            marker_color=MODEL_COLOURS[0],
+            hovertemplate="%{x|%d %b, %H:00} UTC: %{y} votes<extra></extra>",
+        )
+    )
+    figure.update_xaxes(type="date", showgrid=False, linecolor=GRID_LINE, nticks=6, tickformat="%H:%M<br>%d %b")
+    if len(hours) == 1:  # one bar would fill the whole chart
+        hour = hours[0][0]
+        figure.update_xaxes(range=[hour - timedelta(hours=6), hour + timedelta(hours=6)])
+    figure.update_yaxes(gridcolor=GRID_LINE, rangemode="tozero", nticks=4, tickformat="d")
+    return _layout(figure, height=190)
 
 
 def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str, str]) -> go.Figure:

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     runs: Path = PROJECT_ROOT / "runs"
     """Folder of the Training page's runs."""
 
+    folders: Path = Path.home()
+    """Pages take pictures and data sets from folders within this one."""
+
     researcher_pages: bool = True
     """Show the pages that create and close studies; false for a server that strangers reach."""
 

@@ -1,29 +1,32 @@
-"""Studies: put one up from your own pictures, follow how it is made, open, pause and close what is there."""
+"""Studies: put one up, follow how it is made, and see to each: progress, protocol, invitations, preview, download."""
 
 import streamlit as st
 
-from ldlva.ui import session, studies
+from ldlva.ui import session, studies, study_detail, study_form, study_jobs
 
 with session.page("Studies", researchers_only=True):
+    studies.show_failure()
+    if (chosen := st.query_params.get("study")) is not None:
+        study_detail.draw(session.repository().study(chosen))
+        st.stop()
     st.title("Studies")
     st.html(
-        '<p class="lede">Upload pictures of people. Faces are found and cropped, models predict what they show, and '
-        "volunteers vote by a link. Pictures stay on this server.</p>"
+        '<p class="lede">Put up pictures of people: volunteers vote by a link, models predict what the faces show. '
+        "Pictures stay on this server.</p>"
     )
-    studies.show_failure()
-    running, ended = studies.jobs_by_state()
+    running, ended = study_jobs.jobs_by_state()
     if running:
-        studies.follow(running)
+        study_jobs.follow(running)
     for job in ended:
         with st.container(border=True, key=f"card-{job.id}"):
-            studies.draw_ended(job)
+            study_jobs.draw_ended(job)
 
     known = session.repository().studies()
     expanded = studies.form_expanded(known, running, ended)
-    with st.expander("New study", expanded=expanded, icon=":material/add:", key=studies.form_key()):
-        form = studies.draw_form()
+    with st.expander("New study", expanded=expanded, icon=":material/add:", key=study_form.form_key()):
+        form = study_form.draw_form()
         if st.button("Create study", key="create-study", type="primary"):
-            studies.create(form)
+            study_form.create(form)
 
     st.header("All studies")
     if not known:

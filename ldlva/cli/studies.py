@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ldlva.cli import protocols, volunteers
+from ldlva.cli import protocols, samples, volunteers
 from ldlva.cli.output import Json, print_json
 from ldlva.cli.training import ProgressPath, predict_with
 from ldlva.datasets import check_split
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Create, list, open, close and export studies.")
 app.add_typer(protocols.app, name="protocol")
 volunteers.register(app)
+app.command("sample")(samples.sample)
 database_app = typer.Typer(no_args_is_help=True, help="The survey database.")
 
 

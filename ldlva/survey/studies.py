@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Select, case, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from ldlva.emotions import LABEL_SETS, NONE_OF_THESE, emotion
 from ldlva.errors import SurveyError, VolunteerError
@@ -243,6 +243,27 @@ class StudyStore(Store):
         if row is None:
             raise SurveyError(f"Image {image_id} does not exist.")
         return row.content, row.media_type
+
+    def image_names(self, study: StudySummary) -> list[str]:
+        """Names of a study's images, in the order of its files."""
+        with self._database.read() as session:
+            return list(session.scalars(select(Image.name).where(Image.study_id == study.id).order_by(Image.id)))
+
+    def image_files(self, study: StudySummary, always: Collection[str], most: int) -> list[NewImage]:
+        """Some of a study's images whole: those named, and the first `most` of the others."""
+        names = self.image_names(study)
+        wanted = {*always, *[name for name in names if name not in always][:most]}
+        query = (
+            select(Image)
+            .options(undefer(Image.content))
+            .where(Image.study_id == study.id, Image.name.in_(wanted))
+            .order_by(Image.id)
+        )
+        with self._database.read() as session:
+            return [
+                NewImage(row.name, row.content, row.media_type, row.width, row.height, row.label)
+                for row in session.scalars(query)
+            ]
 
     def images(self, study: StudySummary) -> list[tuple[int, str, bytes]]:
         """Id, name and file of every image of a study."""

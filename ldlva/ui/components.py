@@ -127,11 +127,12 @@ def thumbnails(images: Iterable[tuple[str, str]]) -> str:
     return f'<div class="thumbnails">{shown}</div>'
 
 
-def study_head(title: str, status: str, facts: str, name: str) -> str:
-    """A study's title, its status as a coloured word, and facts about it."""
+def study_head(title: str, status: str, facts: str, name: str, level: int = 3) -> str:
+    """A study's title as a heading, its status as a coloured word, and facts about it."""
     return (
-        f'<div class="study-head"><h3>{escape(title)}</h3><span class="status {escape(status)}">{escape(status)}</span>'
-        f'</div><div class="muted">{escape(facts)} · <code>{escape(name)}</code></div>'
+        f'<div class="study-head"><h{level}>{escape(title)}</h{level}>'
+        f'<span class="status {escape(status)}">{escape(status)}</span></div>'
+        f'<div class="muted">{escape(facts)} · <code>{escape(name)}</code></div>'
     )
 
 
@@ -144,6 +145,20 @@ def stats(values: Iterable[tuple[str, str]]) -> str:
     """Key figures in a row of tiles: (value, caption)."""
     tiles = "".join(f"<div><b>{escape(value)}</b><span>{escape(caption)}</span></div>" for value, caption in values)
     return f'<div class="stats">{tiles}</div>'
+
+
+def face_table(rows: Iterable[tuple[str, int, int | None, str]]) -> str:
+    """Faces with their votes against what they need (None: no limit) as a bar, and a remark."""
+    body = ""
+    for name, votes, needed, remark in rows:
+        share = min(1.0, votes / needed) if needed else 0.0
+        bar = f'<div class="progress"><div style="width:{100 * share:.0f}%"></div></div>' if needed else ""
+        count = f"{votes} of {needed}" if needed else f"{votes}"
+        body += (
+            f'<div class="face-row"><span class="name" title="{escape(name)}">{escape(name)}</span>'
+            f"<span>{bar}</span><b>{count}</b><span>{escape(remark)}</span></div>"
+        )
+    return f'<div class="face-rows">{body}</div>'
 
 
 def legend(labels: Sequence[str | Emotion], none: bool = False) -> str:

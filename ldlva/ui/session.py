@@ -16,9 +16,10 @@ from ldlva.settings import settings
 from ldlva.survey import pictures
 from ldlva.survey.comparing import StudyComparison, compare_study
 from ldlva.survey.open import open_repository
+from ldlva.survey.preview import Preview, is_preview_key
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
-from ldlva.ui import components, style
+from ldlva.ui import components, preview, style
 
 GC_INTERVAL_SECONDS = 30
 
@@ -41,12 +42,15 @@ def page(
     st.set_page_config(page_title=f"{title} · LDLVA", page_icon="🙂", layout=layout, initial_sidebar_state="collapsed")
     style.apply()
     _tend_garbage()
+    preview.follow(volunteers_page=not menu)
     if menu:
         style.menu(title)
     if researchers_only and not settings().researcher_pages:
         st.html(components.alert("This server takes votes and shows results; studies and models are made elsewhere."))
         st.stop()
     with explained():
+        if _previewed() is not None:
+            preview.banner()
         yield
 
 
@@ -77,14 +81,34 @@ def researcher_link(path: str, label: str, icon: str) -> None:
         st.page_link(path, label=label, icon=icon)
 
 
-@st.cache_resource(show_spinner=False)
 def repository() -> Repository:
-    """The survey database, opened and brought up to date once per server.
+    """The survey database; on the voting page of a preview, one that is thrown away.
 
     Raises:
-        LdlvaError: it cannot be; not cached, so the next page load tries again.
+        LdlvaError: it cannot be opened; the next page load tries again.
     """
+    previewed = _previewed()
+    return real_repository() if previewed is None else _preview(previewed.name, previewed.protocol_hash).repository
+
+
+def _previewed() -> StudySummary | None:
+    """The study that this tab previews, if it does and may."""
+    if (wanted := preview.wanted()) is None:
+        return None
+    study = real_repository().study(wanted[0])
+    return study if is_preview_key(study, wanted[1]) else None
+
+
+@st.cache_resource(show_spinner=False)
+def real_repository() -> Repository:
+    """The survey database, opened and brought up to date once per server."""
     return open_repository()
+
+
+@st.cache_resource(show_spinner="Making a preview …", max_entries=8)
+def _preview(name: str, protocol_hash: str) -> Preview:
+    """A preview of one state of a study's protocol, shared by all who look at it."""
+    return Preview(real_repository(), real_repository().study(name))
 
 
 def comparison(study: StudySummary) -> StudyComparison:

@@ -49,7 +49,7 @@ def test_an_archive_of_photographs_becomes_an_open_study_with_predictions(
     browser: Browser, server: str, repository: Repository, archive: Path, folder: Path
 ) -> None:
     page = open_studies(browser, server, 1440)
-    page.locator("input[type=file]").set_input_files(archive)
+    page.locator("input[type=file]").first.set_input_files(archive)
     page.get_by_label("Title for volunteers").fill("How do they feel?")
     page.get_by_label("Short name, for links").fill("Not good")
     expect(page.get_by_text("Bad study name 'Not good'")).to_be_visible()

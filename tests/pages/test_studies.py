@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,7 +15,7 @@ from ldlva.jobs import Job, jobs, new_job
 from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
-from ldlva.ui import studies
+from ldlva.ui import study_form
 from tests.conftest import pictures, png
 from tests.pages.test_pages import alert, fresh_caches, html, open_page, titles
 
@@ -42,7 +43,7 @@ def fill(app: AppTest, name: str, files: Files, title: str = "A title") -> None:
 
 def finish(app: AppTest) -> Job:
     """Wait until the only job has ended, and see the page then."""
-    [job] = jobs(studies.KIND)
+    [job] = jobs(study_form.KIND)
     deadline = time.monotonic() + 180
     while job.state() == "running":
         assert time.monotonic() < deadline
@@ -133,7 +134,7 @@ def test_a_running_job_can_be_stopped_and_discarded(sqlite_repository: Repositor
     app = open_page("studies")
     fill(app, "mine", [(f"{i}.png", png(i, 400), "image/png") for i in range(40)])
     press(app, "create-study")
-    [job] = jobs(studies.KIND)
+    [job] = jobs(study_form.KIND)
     assert job.state() == "running"
     again = open_page("studies")  # as after a reload, in a new session
     assert "Making “A title”" in html(again)
@@ -143,22 +144,22 @@ def test_a_running_job_can_be_stopped_and_discarded(sqlite_repository: Repositor
     assert job.state() == "stopped"
     assert "It was stopped." in alert(again)
     press(again, f"remove-{job.id}")
-    assert jobs(studies.KIND) == []
+    assert jobs(study_form.KIND) == []
     assert sqlite_repository.studies() == []
 
 
 def test_what_a_server_cannot_do_is_said(sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studies, "detector_installed", lambda: False)
-    monkeypatch.setattr(studies, "_torch_installed", lambda: False)
+    monkeypatch.setattr(study_form, "detector_installed", lambda: False)
+    monkeypatch.setattr(study_form, "torch_installed", lambda: False)
     app = open_page("studies")
     assert "pip install -r requirements-faces.txt" in html(app)
     assert "pip install -r requirements.txt" in html(app)
-    assert not app.checkbox
+    assert [box.key for box in app.checkbox] == ["draft-0"]
 
 
 def test_a_finished_job_of_another_database_can_be_dismissed(sqlite_repository: Repository) -> None:
     job = new_job()
-    record = {"kind": studies.KIND, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
+    record = {"kind": study_form.KIND, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
     (job.folder / "job.json").write_text(json.dumps(record))
     (job.folder / "exit.json").write_text('{"code": 0}')
     app = open_page("studies")
@@ -197,12 +198,68 @@ def test_a_server_for_strangers_has_no_studies_page(
     ],
 )
 def test_file_names_of_browsers_are_made_safe(name: str, safe: str) -> None:
-    assert studies.safe_file_name(name, {"a.png"}) == safe
+    assert study_form.safe_file_name(name, {"a.png"}) == safe
 
 
 def test_options_cannot_be_smuggled_in() -> None:
-    form = studies.Form("mine", "--consent", "--progress=/etc/x", (), "face", True, ("m",))
+    form = study_form.Form("mine", "--consent", "--progress=/etc/x", leave_out_faceless=True, models=("m",))
     command = form.command(new_job())
     assert "--title=--consent" in command
     assert "--description=--progress=/etc/x" in command
     assert {"--crop=face", "--leave-out-faceless", "--predict=m"} <= set(command)
+
+
+def test_a_folder_of_the_server_becomes_a_draft_by_protocol(
+    sqlite_repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = tmp_path / "allowed" / "faces"
+    faces.mkdir(parents=True)
+    (faces / "a.png").write_bytes(png(1, 64))
+    monkeypatch.setenv("LDLVA_FOLDERS", str(tmp_path / "allowed"))
+    settings.cache_clear()
+    app = open_page("studies")
+    app.segmented_control(key="source-0").set_value("folder").run()
+    app.text_input(key="name-0").set_value("mine")
+    app.segmented_control(key="crop-0").set_value("none")
+    for box in app.checkbox:
+        box.uncheck()
+    for folder, problem in (("", "Say which folder"), ("/etc", "within"), (str(faces / "no"), "no folder")):
+        app.text_input(key="folder-0").set_value(folder)
+        press(app, "create-study")
+        assert problem in alert(app)
+    app.text_input(key="folder-0").set_value(str(faces))
+    app.checkbox(key="draft-0").check()
+    app.file_uploader[0].set_value([("p.toml", b'title = "By file"\n', "application/toml")])
+    press(app, "create-study")
+    assert "consent is missing" in alert(app)
+    content = b'title = "By file"\n[consent]\ntext = "Agree."\n'
+    app.file_uploader[0].set_value([("p.toml", content, "application/toml")])
+    press(app, "create-study")
+    job = finish(app)
+    assert job.state() == "finished", job.log_file.read_text()
+    study = sqlite_repository.study("mine")
+    assert (study.title, study.consent_text, study.status, study.images) == ("By file", "Agree.", "draft", 1)
+    assert (faces / "a.png").exists()
+
+
+def test_a_sample_of_a_data_set_becomes_a_study(sqlite_repository: Repository) -> None:
+    app = open_page("studies")
+    app.segmented_control(key="source-0").set_value("sample").run()
+    app.text_input(key="name-0").set_value("drawn")
+    app.number_input(key="images-0").set_value(14)
+    for box in app.checkbox:
+        box.uncheck()
+    press(app, "create-study")
+    job = finish(app)
+    assert job.state() == "finished", job.log_file.read_text()
+    study = sqlite_repository.study("drawn")
+    assert (study.images, study.origin["source"], study.origin["sample"]) == (14, "faces", "label")
+    labels = sqlite_repository.votes(study).image_labels
+    assert {labels.count(label) for label in labels} == {2}
+
+
+def test_a_sample_by_uncertainty_names_its_model() -> None:
+    form = study_form.Form("mine", "T", "", sample=study_form.Sample("faces", "valid", 9, "m"), draft=True)
+    command = form.command(new_job())
+    assert command[:2] == ["study", "sample"]
+    assert {"--by=uncertainty", "--model=m", "--images=9", "--draft", "--split=valid"} <= set(command)
