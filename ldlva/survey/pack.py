@@ -12,6 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ldlva.survey.protocol import Protocol
+
 Columns = dict[str, tuple[pa.DataType, str]]
 """Column name to type and meaning."""
 
@@ -96,6 +98,13 @@ TABLES: dict[str, Columns] = {
 """Every table of a pack."""
 
 Rows = list[dict[str, Any]]
+
+
+def publishing_problem(name: str, status: str, protocol: Protocol) -> str | None:
+    """Why a study should not be published yet, or None: whoever reads its protocol must not be able to cash in."""
+    if status == "closed" or protocol.completion.code is None:
+        return None
+    return f"The protocol of {name!r}, published with it, names the completion code. Close the study first."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, undefer
 from ldlva.emotions import NONE_OF_THESE, OTHER
 from ldlva.errors import SurveyError
 from ldlva.survey.access import keyed_hash, new_secret
-from ldlva.survey.pack import Pack, Rows
+from ldlva.survey.pack import Pack, Rows, publishing_problem
 from ldlva.survey.pictures import MEDIA_TYPES
 from ldlva.survey.protocol import parse_protocol
 from ldlva.survey.schema import Image, Model, Prediction, Study, StudyProtocol, Volunteer, Vote
@@ -44,10 +44,8 @@ class PackStore(Store):
         """
         with self._database.read() as session:
             study = find_study(session, name)
-            if study.status in ("open", "paused") and present_protocol(session, study)[0].completion.code is not None:
-                raise SurveyError(
-                    f"The protocol of {name!r}, published with it, names the completion code. Close the study first."
-                )
+            if problem := publishing_problem(name, study.status, present_protocol(session, study)[0]):
+                raise SurveyError(problem)
             known = {"name": study.name, "seed": study.seed, "origin": study.origin, "withdrawn": study.withdrawn}
             pictures = session.scalars(select(Image).where(Image.study_id == study.id).order_by(Image.id)).all()
             numbers = {image.id: number for number, image in enumerate(pictures, start=1)}

@@ -14,7 +14,7 @@ import streamlit as st
 from ldlva import embedding_cache
 from ldlva.embedding import CONTENT, FORMAT, GROUPINGS, LABEL, MAJORITY, Embedding, digest, read
 from ldlva.embedding_figures import interval
-from ldlva.errors import JobError, NotYetError
+from ldlva.errors import JobError, NotYetError, ProjectionError
 from ldlva.jobs import Job, jobs, new_job
 from ldlva.projection import FEWEST_FACES, USUAL_PERPLEXITY, largest_perplexity, suitable_perplexity
 from ldlva.run_folder import find_runs
@@ -22,6 +22,7 @@ from ldlva.settings import MODELS, settings
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, session
 from ldlva.ui.shipped import shipped_models
+from ldlva.ui.study_form import folder_problem
 
 KIND = "embedding"
 REFRESH_SECONDS = 1.0
@@ -155,6 +156,8 @@ def _ask_about_data(spec: str | None, left: Any, right: Any) -> Request:
             raise NotYetError(
                 "Name a data set on this server, for example ferplus:/data/FERPlus or folder:/data/faces."
             )
+    if (place := spec.partition(":")[2]) and not spec.startswith("study:") and (problem := folder_problem(place)):
+        raise ProjectionError(problem)
     models = _choose(shipped | runs, right, f"data-{spec}", prefer=spec.partition(":")[0])
     split = left.segmented_control(
         "Part", ["all", "train", "valid", "test"], default="all", required=True, key="embedding-part"

@@ -12,6 +12,8 @@ from pathlib import Path
 import streamlit as st
 
 from ldlva.survey.export import export_study
+from ldlva.survey.pack import publishing_problem
+from ldlva.survey.psych_ds import pack_archive
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, protocol_form, study_progress
 from ldlva.ui.session import repository
@@ -129,6 +131,16 @@ def _draw_data(study: StudySummary) -> None:
     st.download_button(
         "Download everything", lambda: export_archive(study), f"{study.name}.zip", "application/zip", key="download",
         type="primary", icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+    st.html(
+        '<div class="muted">To publish: a Psych-DS data set without anything that leads to a volunteer, with days '
+        "instead of times, and with predictions. Neither their own words nor answers about themselves.</div>"
+    )
+    named = publishing_problem(study.name, study.status, study.protocol)
+    st.download_button(
+        "Download to publish", lambda: pack_archive(repository().pack(study.name)), f"{study.name}-psych-ds.zip",
+        "application/zip", key="download-pack", icon=":material/public:", on_click="ignore", disabled=named is not None,
+        help=named,
     )  # fmt: skip
     st.subheader("Withdrawal")
     st.html(

@@ -61,6 +61,23 @@ def test_the_built_in_faces_are_offered_with_the_models_of_figure_1(started: lis
     assert app.button(key="embedding-start").label == "Try again"
 
 
+def test_other_data_sets_come_from_the_folders_that_pages_may_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: list[list[str]]
+) -> None:
+    monkeypatch.setenv("LDLVA_FOLDERS", str(tmp_path / "allowed"))
+    (tmp_path / "allowed" / "FERPlus").mkdir(parents=True)
+    settings.cache_clear()
+    app = open_page("embedding")
+    app.selectbox(key="embedding-source").set_value(1).run()
+    assert "Name a data set on this server" in html(app)
+    app.text_input(key="embedding-data").set_value("ferplus:/etc").run()
+    assert "LDLVA_FOLDERS" in alert(app)
+    app.text_input(key="embedding-data").set_value(f"ferplus:{tmp_path}/allowed/FERPlus").run()
+    assert app.multiselect[0].value == ["ferplus-mobilenet-ce", "ferplus-mobilenet-ldlva"]
+    app.button(key="embedding-start").click().run()
+    assert f"--data=ferplus:{tmp_path}/allowed/FERPlus" in started[0]
+
+
 def test_a_small_study_is_mapped_at_once_with_a_perplexity_that_fits(
     sqlite_repository: Repository, started: list[list[str]]
 ) -> None:

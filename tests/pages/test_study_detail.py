@@ -226,3 +226,16 @@ def test_lines_of_the_form_read_back() -> None:
         OwnLabel.model_validate(label) for label in lines_to_labels(labels_to_lines(labels, "en"), "en", labels)
     )
     assert again == labels
+
+
+def test_a_data_set_to_publish_is_offered_once_it_gives_no_code_away(sqlite_repository: Repository) -> None:
+    create(sqlite_repository, protocol(completion={"code": "C0DE"}), 2)
+    app = open_page("studies", study="s")
+    section(app, "Data")
+    button = next(one for one in app.get("download_button") if one.proto.label == "Download to publish")
+    assert button.proto.disabled and "Close the study first" in button.proto.help
+    sqlite_repository.set_study_status("s", "closed")
+    app.run()
+    section(app, "Data")
+    button = next(one for one in app.get("download_button") if one.proto.label == "Download to publish")
+    assert not button.proto.disabled
