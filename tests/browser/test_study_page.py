@@ -55,8 +55,12 @@ def test_from_a_draft_to_the_download(
     preview.get_by_role("button", name=re.compile("agree", re.IGNORECASE)).click()
     expect(preview.get_by_text("nothing you do here is stored")).to_be_visible()
     expect(preview.locator(".ballot .where")).to_have_text("Face 1 of 4")
+    preview.wait_for_timeout(600)  # sooner, a choice counts as the second half of a double click
+    preview.keyboard.press("2")
+    expect(preview.locator(".ballot .where")).to_have_text("Face 2 of 4")
     preview.close()
-    assert repository.study(name).volunteers == 0
+    study = repository.study(name)
+    assert (study.volunteers, study.votes) == (0, 0)
 
     page.locator(f".st-key-open-{name} button").click()
     expect(page.locator(".status.open")).to_be_visible()
