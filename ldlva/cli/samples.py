@@ -12,10 +12,10 @@ from ldlva.datasets import load_dataset
 from ldlva.errors import LdlvaError
 from ldlva.jobs import ProgressFile
 from ldlva.survey.dataset_sample import by_label, by_uncertainty, candidates, encoded
+from ldlva.survey.new_studies import protocol_of
 from ldlva.survey.open import open_repository
 from ldlva.survey.protocol_file import read_protocol
 from ldlva.survey.records import NewStudy
-from ldlva.survey.studies import protocol_of
 
 LABEL, UNCERTAINTY = "label", "uncertainty"
 

@@ -22,12 +22,12 @@ from ldlva.survey.demo import DEMO, create_demo_study
 from ldlva.survey.export import export_study
 from ldlva.survey.face_finding import CROPS, Crop, Cropper
 from ldlva.survey.invitations import study_path
+from ldlva.survey.new_studies import protocol_of
 from ldlva.survey.open import open_repository
 from ldlva.survey.protocol_file import read_protocol
 from ldlva.survey.psych_ds import read_pack, write_pack
 from ldlva.survey.records import NewStudy, StudySummary
 from ldlva.survey.sampling import ferplus_study
-from ldlva.survey.studies import protocol_of
 from ldlva.survey.uploads import Upload, read_upload
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session, undefer
 from ldlva.emotions import NONE_OF_THESE, OTHER
 from ldlva.errors import SurveyError
 from ldlva.survey.access import keyed_hash, new_secret
+from ldlva.survey.new_studies import check_new_study_name
 from ldlva.survey.pack import Pack, Rows, publishing_problem
 from ldlva.survey.pictures import MEDIA_TYPES
 from ldlva.survey.protocol import parse_protocol
 from ldlva.survey.schema import Image, Model, Prediction, Study, StudyProtocol, Volunteer, Vote
 from ldlva.survey.store import Store, find_study, present_protocol
-from ldlva.survey.studies import check_new_study_name
 
 PACK = "pack"
 """Key of a study's origin that says it was imported from a pack."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -30,8 +29,9 @@ from ldlva.survey.assignment import FaceState, arrange, choose_faces, option_ord
 from ldlva.survey.face_states import face_states, images_by_name, minutes_until_claims_end
 from ldlva.survey.privacy import erase_due
 from ldlva.survey.protocol import Protocol
-from ldlva.survey.records import Ballot, Enrolment, StudyStatus, Trial
+from ldlva.survey.records import Ballot, Enrolment, Trial
 from ldlva.survey.schema import Claim, Invitation, Study, Volunteer, Vote
+from ldlva.survey.standing import Standing, complete, find_standing
 from ldlva.survey.store import CURRENT, WEB_VOLUNTEER, Store, present_protocol
 from ldlva.survey.studies import check_invitation, no_study
 
@@ -133,11 +133,11 @@ class ParticipationStore(Store):
             VolunteerError: the token is unknown (mistyped, cut off or tampered with).
         """
         with self._database.read() as session:
-            standing = _standing(session, token)
+            standing = find_standing(session, token)
             if not standing.must_renew(self._clock()):
                 return standing.ballot(session)
         with self._database.write() as session:
-            standing = _standing(session, token, lock=True)
+            standing = find_standing(session, token, lock=True)
             _renew(session, standing, self._clock())
             return standing.ballot(session)
 
@@ -174,7 +174,7 @@ class ParticipationStore(Store):
             VolunteerError: unknown token or choice, an image that is not the volunteer's, or the study is not open.
         """
         with self._database.write() as session:
-            standing = _standing(session, token, lock=True)
+            standing = find_standing(session, token, lock=True)
             _must_be_open(standing.study, standing.protocol, "takes no votes; this one was not stored")
             answer = check_answer(
                 standing.protocol, Answer.of(choice, intensity, valence, arousal, other_text, response_ms)
@@ -199,7 +199,7 @@ class ParticipationStore(Store):
             VolunteerError: unknown token, or the study is not open.
         """
         with self._database.write() as session:
-            standing = _standing(session, token, lock=True)
+            standing = find_standing(session, token, lock=True)
             _must_be_open(standing.study, standing.protocol, "takes no changes any more")
             now = self._clock()
             _renew(session, standing, now)
@@ -220,82 +220,6 @@ class ParticipationStore(Store):
                     )
                 session.flush()
             return standing.ballot(session)
-
-
-@dataclass
-class _Standing:
-    """A volunteer with study, protocol and votes, inside one transaction."""
-
-    token: str
-    study: Study
-    volunteer: Volunteer
-    protocol: Protocol
-    protocol_hash: str
-    voted: set[tuple[int, int]]
-
-    @property
-    def trials(self) -> list[Trial]:
-        return [Trial(image_id, repeat, kind) for image_id, repeat, kind in self.volunteer.trials]
-
-    @property
-    def remaining(self) -> list[Trial]:
-        return [trial for trial in self.trials if (trial.image_id, trial.repeat) not in self.voted]
-
-    def trial(self, image_id: int, repeat: int) -> Trial | None:
-        return next((t for t in self.trials if (t.image_id, t.repeat) == (image_id, repeat)), None)
-
-    def must_renew(self, now: datetime) -> bool:
-        """Whether faces are left to vote on whose promise ran out."""
-        until = self.volunteer.claims_until
-        return self.study.status == "open" and until is not None and until <= now and bool(self.remaining)
-
-    def ballot(self, session: Session) -> Ballot:
-        remaining, total = self.remaining, len(self.volunteer.trials)
-        trial = self._with_answer(session, remaining[0]) if remaining else None
-        code = None if remaining or not total else self.volunteer.completion_code or self.protocol.completion.code
-        language = self.protocol.language(self.volunteer.language)
-        return Ballot(
-            volunteer_id=self.volunteer.id,
-            study_id=self.study.id,
-            study_name=self.study.name,
-            study_title=self.protocol.say(self.protocol.title, language),
-            study_status=cast(StudyStatus, self.study.status),
-            labels=self.protocol.label_names,
-            image_id=trial.image_id if trial else None,
-            done=total - len(remaining),
-            total=total,
-            protocol=self.protocol,
-            language=language,
-            options=tuple(self.volunteer.options),
-            trial=trial,
-            next_image_id=remaining[1].image_id if len(remaining) > 1 else None,
-            withdrawal_code=withdrawal_code(self.token),
-            completion_code=code,
-        )
-
-    def _with_answer(self, session: Session, trial: Trial) -> Trial:
-        faces = self.protocol.faces
-        if trial.kind != "practice" or not faces.practice_feedback:
-            return trial
-        names = {image_id: name for name, image_id in images_by_name(session, self.study.id).items()}
-        return replace(trial, expected=faces.practice_answers.get(names[trial.image_id], ()))
-
-
-def _standing(session: Session, token: str, lock: bool = False) -> _Standing:
-    """Where a volunteer stands; `lock` makes all other writes to the study wait for this transaction."""
-    mine = Volunteer.token_hash == secret_hash(token)
-    query = select(Study).join(Volunteer, Volunteer.study_id == Study.id).where(mine)
-    # SQLite ignores FOR UPDATE; its write transactions exclude each other anyway.
-    study = session.scalar(query.with_for_update(of=Study, key_share=True) if lock else query)
-    # Only now: it may have changed while this transaction waited for the study.
-    volunteer = session.scalar(select(Volunteer).where(mine))
-    if study is None or volunteer is None:
-        raise VolunteerError(
-            "link", "This link is not valid: it may have been cut off or mistyped. Open the full link, or start again."
-        )
-    protocol, sha256 = present_protocol(session, study)
-    voted = session.execute(select(Vote.image_id, Vote.repeat).where(Vote.volunteer_id == volunteer.id, CURRENT))
-    return _Standing(token, study, volunteer, protocol, sha256, {(row.image_id, row.repeat) for row in voted})
 
 
 def _entry(
@@ -375,7 +299,7 @@ def _promise(
     session.flush()
 
 
-def _renew(session: Session, standing: _Standing, now: datetime) -> None:
+def _renew(session: Session, standing: Standing, now: datetime) -> None:
     """Promise a volunteer's faces for longer; where the promise ran out and others filled a face, another one."""
     volunteer, study, protocol = standing.volunteer, standing.study, standing.protocol
     if study.status != "open" or volunteer.claims_until is None:
@@ -400,7 +324,7 @@ def _renew(session: Session, standing: _Standing, now: datetime) -> None:
         volunteer.finished_at = now
 
 
-def _store_vote(session: Session, standing: _Standing, trial: Trial, answer: Answer, now: datetime) -> None:
+def _store_vote(session: Session, standing: Standing, trial: Trial, answer: Answer, now: datetime) -> None:
     volunteer, protocol = standing.volunteer, standing.protocol
     session.add(
         Vote(
@@ -433,7 +357,7 @@ def _store_vote(session: Session, standing: _Standing, trial: Trial, answer: Ans
 
 def _no_room(session: Session, study: Study, states: Sequence[FaceState], now: datetime) -> VolunteerError:
     if all(state.is_full for state in states):
-        return VolunteerError("complete", "This study has all the votes it needs. Thank you for your interest!")
+        return complete()
     minutes = minutes_until_claims_end(session, study.id, now)
     return VolunteerError(
         "busy",

@@ -14,6 +14,7 @@ import streamlit as st
 
 from ldlva.embedding import Embedding, write
 from ldlva.jobs import Job
+from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import embedding, face_map

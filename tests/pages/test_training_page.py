@@ -145,9 +145,11 @@ def test_shipped_models_are_offered_where_they_fit(answer: Catalogue, root: Path
     make_run(root, "mine", finished=True)
     app = open_page("training")
     assert list(app.selectbox(key="train-init-resnet18-standard").options) == ["Random numbers", "Run mine"]
-    app.selectbox(key="train-backbone").set_value("mobilenet_v2").run()
-    offered = list(app.selectbox(key="train-init-mobilenet_v2-standard").options)
-    assert offered == ["Random numbers", *(entry.name for entry in answer.initial_weights)]
+    app.selectbox(key="train-backbone").set_value("mobilenet_v2_050").run()
+    offered = list(app.selectbox(key="train-init-mobilenet_v2_050-standard").options)
+    fitting = [entry.name for entry in answer.initial_weights if entry.backbone == "mobilenet_v2_050"]
+    assert "faces-mobilenet-ce" in fitting
+    assert offered == ["Random numbers", *fitting]
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,17 @@ def test_who_comes_back_too_late_for_every_face_is_done(timed: Repository, clock
     assert counts(timed) == [1, 1]
 
 
+def test_who_comes_back_before_any_vote_and_too_late_is_told_so(timed: Repository, clock: Clock) -> None:
+    create(timed, quota(1), 1)
+    late = timed.enrol("s").token
+    clock.pass_minutes(31)
+    vote_on(timed, timed.enrol("s").token)
+    with pytest.raises(VolunteerError) as caught:
+        timed.ballot(late)
+    assert caught.value.kind == "complete"
+    assert counts(timed) == [1]
+
+
 def test_voting_keeps_the_promise_alive(timed: Repository, clock: Clock) -> None:
     create(timed, quota(1), 3)
     token = timed.enrol("s").token
