@@ -67,7 +67,8 @@ def table1(
         table.add_column(column, justify="left" if column == "Backbone" else "right")
     for row in content["rows"]:
         ours = (f"{row[k]['accuracy']:.1%} [{row[k]['interval'][0]:.1%}, {row[k]['interval'][1]:.1%}]" for k in SIDES)
-        theirs = (" → ".join(f"{row['published'][s][k]:.2%}" for k in SIDES) for s in ("rafdb", "affectnet"))
+        published = (row["published"].get(source) for source in ("rafdb", "affectnet"))
+        theirs = (" → ".join(f"{numbers[k]:.2%}" for k in SIDES) if numbers else "none" for numbers in published)
         table.add_row(row["backbone"], *ours, f"{100 * row['gain']:+.1f} points", *theirs)
     Console().print(table)
 

@@ -84,7 +84,9 @@ def results(cells: Sequence[Cell], load: Loader) -> dict[str, Any]:
     for backbone, row in rows.items():
         row["gain"] = row["with"]["accuracy"] - row["without"]["accuracy"]
         row["published"] = {
-            source: dict(zip(("without", "with"), table[backbone], strict=True)) for source, table in PUBLISHED.items()
+            source: dict(zip(("without", "with"), table[backbone], strict=True))
+            for source, table in PUBLISHED.items()
+            if backbone in table
         }
     return {
         "data": dataset.describe(),

@@ -61,7 +61,16 @@ def test_a_grid_is_not_continued_with_other_settings(tmp_path: Path, make_ferplu
         grid(tmp_path / "grid", ["vgg"], given)
 
 
+def test_a_backbone_that_the_paper_does_not_have_stands_without_its_numbers(
+    tmp_path: Path, make_ferplus: FerPlusMaker
+) -> None:
+    cells = grid(tmp_path / "grid", ["mobilenet_v2_050"], settings(make_ferplus()))
+    train_grid(cells, lambda cell: silent, load_dataset)
+    [row] = results(cells, load_dataset)["rows"]
+    assert row["published"] == {}
+
+
 def test_every_backbone_of_the_supplement_has_published_numbers() -> None:
     for published in table1.PUBLISHED.values():
-        assert set(published) == set(BACKBONES)
+        assert set(published) == set(BACKBONES) - {"mobilenet_v2_050"}
         assert all(with_ldlva > without for without, with_ldlva in published.values())
