@@ -89,7 +89,8 @@ def test_the_face_under_the_pointer_is_shown_and_a_selection_is_marked_everywher
     expect(page.locator(".chosen")).to_have_attribute("data-count", str(len(inside)))
     names = page.locator(".pick .tile").evaluate_all("tiles => tiles.map(tile => tile.ariaLabel)")
     assert names == [embedding.names[one] for one in inside]
-    assert painted(page, 1, second[inside[0]]) == before  # keeps its colour in the other map
+    after = painted(page, 1, second[inside[0]])
+    assert np.abs(np.subtract(after, before)).max() <= 2  # keeps its colour in the other map, but for rounding
     now = painted(page, 1, second[outside])
     assert max(now) - min(now) < 20 and min(now) > min(grey) - 5  # the others fade
     page.keyboard.press("Escape")
