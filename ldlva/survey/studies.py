@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Any, cast
 
@@ -16,8 +15,6 @@ from ldlva.survey.protocol_versions import has_volunteers
 from ldlva.survey.records import NewImage, StudyStatus, StudySummary
 from ldlva.survey.schema import STUDY_STATUSES, Image, Invitation, Study, StudyProtocol, Volunteer, Vote
 from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store, find_study
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 
 
 class StudyStore(Store):
