@@ -8,8 +8,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ldlva.embedding.separation import separation
 from ldlva.projection import tsne, version
-from ldlva.separation import separation
 
 WIDTH = 512
 GROUPS = 7

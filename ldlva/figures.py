@@ -9,7 +9,7 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ldlva.comparison import Comparison
+from ldlva.comparison.comparison import Comparison
 from ldlva.distributions import FloatArray
 from ldlva.emotions import Emotion, emotion
 

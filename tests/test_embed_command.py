@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ldlva.cli import main
-from ldlva.embedding import read
+from ldlva.embedding.embedding import read
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from ldlva import figures
-from ldlva.comparison import compare
+from ldlva.comparison.comparison import compare
 from ldlva.emotions import EMOTION_NAMES, EMOTIONS
 from ldlva.measures import GRID
 

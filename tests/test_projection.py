@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ldlva.embedding.separation import nearest_neighbors
 from ldlva.errors import ProjectionError
 from ldlva.projection import ITERATIONS, check_perplexity, largest_perplexity, suitable_perplexity, tsne
-from ldlva.separation import nearest_neighbors
 
 
 def groups_of_features(faces: int, apart: float = 4.0) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

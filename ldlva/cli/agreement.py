@@ -11,10 +11,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from ldlva.agreement import Agreement
 from ldlva.cli.output import Json, print_json, write_result
 from ldlva.inference import Estimate
-from ldlva.rater_quality import RaterQuality
+from ldlva.raters.agreement import Agreement
+from ldlva.raters.quality import RaterQuality
 from ldlva.survey.agreeing import study_agreement
 from ldlva.survey.open import open_repository
 

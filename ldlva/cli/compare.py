@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ldlva.cli.output import Json, print_json, write_result
 from ldlva.cli.training import ProgressPath
-from ldlva.comparison import Comparison, Scores
+from ldlva.comparison.comparison import Comparison, Scores
 from ldlva.jobs import ProgressFile
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
 from ldlva.survey.comparing import compare_study, dump_result

@@ -15,11 +15,11 @@ from rich.table import Table
 from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
 from ldlva.cli.training import ProgressPath
-from ldlva.contact_sheet import contact_sheets
-from ldlva.embedding import GROUPINGS, Embedding, write
-from ldlva.embedding_cache import cached, prune, weights_state
-from ldlva.embedding_drawing import MOST_FACES, Faces, ModelView, draw
-from ldlva.embedding_figures import embedding_svg, interval
+from ldlva.embedding.cache import cached, prune, weights_state
+from ldlva.embedding.contact_sheet import contact_sheets
+from ldlva.embedding.drawing import MOST_FACES, Faces, ModelView, draw
+from ldlva.embedding.embedding import GROUPINGS, Embedding, write
+from ldlva.embedding.figures import embedding_svg, interval
 from ldlva.errors import LdlvaError
 from ldlva.jobs import ProgressFile
 from ldlva.projection import check_perplexity, suitable_perplexity

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ldlva.comparison import CORRELATION_REPLICATES, REPLICATES, Comparison
-from ldlva.floors import FEWEST_SPLITS, SPLITS
+from ldlva.comparison.comparison import CORRELATION_REPLICATES, REPLICATES, Comparison
+from ldlva.comparison.floors import FEWEST_SPLITS, SPLITS
 from ldlva.inference import FEWEST_REDRAWS, POOL
 from ldlva.measures import EARTH_MOVERS, GRID, HEADLINE
 from ldlva.permutation import FLIPS, MOST_ENUMERATED

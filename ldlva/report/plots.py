@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from ldlva.comparison import Comparison
+from ldlva.comparison.comparison import Comparison
 from ldlva.distributions import human_distribution
 from ldlva.figures import INK, MODEL_COLOURS, MUTED
 from ldlva.measures import GRID, HEADLINE

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import ldlva
-from ldlva.calibration import Temperature
+from ldlva.comparison.calibration import Temperature
 from ldlva.emotions import Emotion
 from ldlva.errors import SurveyError
 from ldlva.survey.comparing import Alignment, align_study

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldlva.comparison import Comparison, Scores
+from ldlva.comparison.comparison import Comparison, Scores
 from ldlva.inference import Estimate
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
 from ldlva.report.source import ModelFacts

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from ldlva.agreement import Agreement, agreement, alpha_over_raters, pairwise_agreement, vote_entropy
 from ldlva.distributions import IntArray
 from ldlva.inference import CONFIDENCE, Estimate
-from ldlva.rater_quality import RaterQuality, rater_quality
+from ldlva.raters.agreement import Agreement, agreement, alpha_over_raters, pairwise_agreement, vote_entropy
+from ldlva.raters.quality import RaterQuality, rater_quality
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
 

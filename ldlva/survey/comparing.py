@@ -1,4 +1,4 @@
-"""A study's stored votes and predictions, lined up for `ldlva.comparison`."""
+"""A study's stored votes and predictions, lined up for `ldlva.comparison.comparison`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ldlva.calibration import Temperature
-from ldlva.comparison import Comparison, Report, compare
-from ldlva.comparison_json import to_json
+from ldlva.comparison.calibration import Temperature
+from ldlva.comparison.comparison import Comparison, Report, compare
+from ldlva.comparison.plain_data import to_json
 from ldlva.distributions import FloatArray
 from ldlva.errors import NotYetError, SurveyError
 from ldlva.survey.records import ModelPredictions, StudySummary, StudyVotes

@@ -1,4 +1,4 @@
-"""A study's faces and what stored models see in them, lined up for `ldlva.embedding_drawing`."""
+"""A study's faces and what stored models see in them, lined up for `ldlva.embedding.drawing`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from ldlva.distributions import IntArray
-from ldlva.embedding_drawing import Faces, ModelView, sample
+from ldlva.embedding.drawing import Faces, ModelView, sample
+from ldlva.embedding.separation import NO_GROUP
 from ldlva.errors import NotYetError, SurveyError
-from ldlva.separation import NO_GROUP
 from ldlva.survey.records import ModelFeatures, StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ldlva import disagreement
+from ldlva.comparison import disagreement
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.errors import SurveyError
 from ldlva.survey.comparing import align, restrict, shared_labels

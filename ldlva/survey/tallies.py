@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ldlva.emotions import NONE_OF_THESE, OTHER
-from ldlva.rater_quality import RaterVotes
+from ldlva.raters.quality import RaterVotes
 from ldlva.survey.face_states import answer_counts
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.schema import Image, Prediction, Study, Volunteer, Vote

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ldlva.calibration import cross_fitted, fit_temperature, with_temperature
+from ldlva.comparison.calibration import cross_fitted, fit_temperature, with_temperature
+from ldlva.comparison.scoring import score
 from ldlva.datasets import FaceDataset
 from ldlva.distributions import FloatArray
 from ldlva.errors import TrainingError
-from ldlva.scoring import score
 from ldlva.training.predict import Predictor
 from ldlva.training.runs import Run
 

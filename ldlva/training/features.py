@@ -1,4 +1,4 @@
-"""A data set's faces and what runs see in them, lined up for `ldlva.embedding_drawing`."""
+"""A data set's faces and what runs see in them, lined up for `ldlva.embedding.drawing`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from PIL import Image
 
 from ldlva.datasets import SPLITS, FaceDataset
 from ldlva.datasets.base import HUMAN_VOTES
-from ldlva.embedding import digest
-from ldlva.embedding_cache import cached_arrays
-from ldlva.embedding_drawing import Faces, ModelView, sample
+from ldlva.embedding.cache import cached_arrays
+from ldlva.embedding.drawing import Faces, ModelView, sample
+from ldlva.embedding.embedding import digest
 from ldlva.errors import MissingPartError
 from ldlva.jobs import ProgressFile
 from ldlva.training.engine import fingerprint

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from ldlva.comparison import REPLICATES, Comparison
+from ldlva.comparison.comparison import REPLICATES, Comparison
 from ldlva.distributions import human_distribution
 from ldlva.figures import MODEL_COLOURS
 from ldlva.measures import HEADLINE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ldlva.comparison import Comparison, ModelScore, Scores
-from ldlva.differences import Difference
+from ldlva.comparison.comparison import Comparison, ModelScore, Scores
+from ldlva.comparison.differences import Difference
 from ldlva.inference import Estimate
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, SOFT, TITLES
 

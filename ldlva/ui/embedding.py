@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from ldlva import embedding_cache
-from ldlva.embedding import CONTENT, FORMAT, GROUPINGS, LABEL, MAJORITY, Embedding, digest, read
-from ldlva.embedding_figures import interval
+from ldlva.embedding import cache
+from ldlva.embedding.embedding import CONTENT, FORMAT, GROUPINGS, LABEL, MAJORITY, Embedding, digest, read
+from ldlva.embedding.figures import interval
 from ldlva.errors import JobError, NotYetError, ProjectionError
 from ldlva.jobs import Job, jobs, new_job
 from ldlva.projection import FEWEST_FACES, USUAL_PERPLEXITY, largest_perplexity, suitable_perplexity
@@ -86,7 +86,7 @@ class Request:
 
     @property
     def folder(self) -> Path:
-        return embedding_cache.folder("views") / self.key
+        return cache.folder("views") / self.key
 
     def command(self, job: Job) -> list[str]:
         """The command that computes it."""
@@ -166,7 +166,7 @@ def _ask_about_data(spec: str | None, left: Any, right: Any) -> Request:
     chosen_runs = [name for name in models if name in runs]
     chosen = [name for name in models if name not in runs]
     folders = [*(MODELS / name for name in chosen), *map(Path, chosen_runs)]
-    state = embedding_cache.weights_state(folders)
+    state = cache.weights_state(folders)
     return Request(None, spec, split, tuple(chosen), tuple(chosen_runs), perplexity, seed, tuple(state))
 
 

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from ldlva.disagreement import NOBODY, wilson_interval
+from ldlva.comparison.disagreement import NOBODY, wilson_interval
 from ldlva.distributions import HEADLINE_EPSILON, FloatArray, epsilon_name
 from ldlva.emotions import Emotion
 from ldlva.errors import LdlvaError

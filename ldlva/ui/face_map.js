@@ -2,7 +2,7 @@
 // and faces selected in one are marked in the others and listed. Nothing asks the server: the faces came along.
 
 const CATCH = 14; // pixels around a point within which it answers
-const MARGIN = 0.04; // of the panel, as in `embedding_figures.shown_range`
+const MARGIN = 0.04; // of the panel, as in `ldlva.embedding.figures.shown_range`
 const LISTED = 120;
 
 export default function (component) {

@@ -14,9 +14,9 @@ from typing import Any
 
 import streamlit as st
 
-from ldlva.embedding import LABEL, MAJORITY, Embedding, Panel
-from ldlva.embedding_figures import ENTROPY, NO_COLOUR, colourings, colours, entropy_title, interval, ramp
-from ldlva.separation import NO_GROUP
+from ldlva.embedding.embedding import LABEL, MAJORITY, Embedding, Panel
+from ldlva.embedding.figures import ENTROPY, NO_COLOUR, colourings, colours, entropy_title, interval, ramp
+from ldlva.embedding.separation import NO_GROUP
 
 _FOLDER = Path(__file__).parent
 _RAMP_STEPS = 9

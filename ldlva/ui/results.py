@@ -8,10 +8,10 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from ldlva.agreement import Agreement, agreement
 from ldlva.distributions import entropy
 from ldlva.inference import Estimate
-from ldlva.rater_quality import RaterQuality
+from ldlva.raters.agreement import Agreement, agreement
+from ldlva.raters.quality import RaterQuality
 from ldlva.survey.agreeing import NO_RATERS, NO_VOLUNTEERS, StudyAgreement, choices
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.ui import components

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
-from ldlva.embedding import Embedding, read
-from ldlva.embedding_figures import shown_range
+from ldlva.embedding.embedding import Embedding, read
+from ldlva.embedding.figures import shown_range
 from ldlva.survey.demo import create_demo_study
 from ldlva.survey.repository import Repository
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
+from ldlva.comparison.scoring import score
 from ldlva.datasets import ferplus, load_dataset
 from ldlva.distributions import human_distribution
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatasetError, MissingPartError
-from ldlva.scoring import score
 from tests.conftest import VOTES, FerPlusMaker
 
 

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from ldlva.embedding import Embedding, write
+from ldlva.embedding.embedding import Embedding, write
 from ldlva.jobs import Job
 from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import embedding, face_map
 from tests.conftest import pictures
+from tests.embedding.test_embedding import drawn
 from tests.fabricated_runs import GONE
 from tests.pages.test_pages import alert, html, open_page, titles, voted_study
-from tests.test_embedding import drawn
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """A map of faces by what models see in them: the panels of the supplement's Figure 1, with the numbers beside them.
 
-`embedding_drawing` computes it, in a child process; the page and the figures read what it wrote:
+`drawing` computes it, in a child process; the page and the figures read what it wrote:
 
 ```
 FOLDER/embedding.json   an `Embedding`
@@ -23,10 +23,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ldlva.contact_sheet import Layout
+from ldlva.embedding.contact_sheet import Layout
+from ldlva.embedding.separation import NO_GROUP, Separation
 from ldlva.errors import ProjectionError
 from ldlva.inference import Estimate
-from ldlva.separation import NO_GROUP, Separation
 
 CONTENT = "embedding.json"
 FORMAT = 1
@@ -67,7 +67,7 @@ class Embedding:
     """Faces, and a panel per model.
 
     Attributes:
-        source, title, names, parts, of: as in `embedding_drawing.Faces`.
+        source, title, names, parts, of: as in `drawing.Faces`.
         palette: name, title and colour of every label.
         labels, majorities: index into `palette`; `NO_GROUP` where there is none.
         entropies: of every face's `reference` distribution in nats, three decimals; None where there is none.
@@ -78,7 +78,7 @@ class Embedding:
         perplexity, seed: of t-SNE.
         versions: what computed.
         sheets: how many contact sheets there are.
-        state: of what it was computed from, see `embedding_cache`; another state now means that it is out of date.
+        state: of what it was computed from, see `cache`; another state now means that it is out of date.
     """
 
     source: str

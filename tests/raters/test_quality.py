@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ldlva.dawid_skene import dawid_skene
-from ldlva.rater_quality import RaterVotes, rater_quality
+from ldlva.raters.dawid_skene import dawid_skene
+from ldlva.raters.quality import RaterVotes, rater_quality
 
 IMAGES, CHOICES = 40, 5
 SKILL = 0.8

@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import davies_bouldin_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from ldlva import separation as module
 from ldlva.distributions import IntArray
-from ldlva.separation import NO_GROUP, Features, nearest_neighbors, separation
+from ldlva.embedding import separation as module
+from ldlva.embedding.separation import NO_GROUP, Features, nearest_neighbors, separation
 
 
 def draw(rng: np.random.Generator, faces: int, groups: int = 3, apart: float = 1.5) -> tuple[Features, IntArray]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ldlva.distributions import FloatArray, IntArray, entropy, human_distribution
-from ldlva.embedding import FORMAT, LABEL, MAJORITY, Embedding, Panel, digest, separation_from_json
+from ldlva.embedding.embedding import FORMAT, LABEL, MAJORITY, Embedding, Panel, digest, separation_from_json
+from ldlva.embedding.separation import NO_GROUP, Features, Separation, separation
 from ldlva.emotions import EMOTION_NAMES, EMOTIONS, Emotion
 from ldlva.jobs import ProgressFile
 from ldlva.projection import Projection, check_perplexity, tsne, version
-from ldlva.separation import NO_GROUP, Features, Separation, separation
 
 MOST_FACES = 10_000
 FEWEST_HELD_OUT = 50

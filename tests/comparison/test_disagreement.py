@@ -10,7 +10,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import binomtest
 from scipy.stats import entropy as scipy_entropy
 
-from ldlva import disagreement
+from ldlva.comparison import disagreement
 from ldlva.distributions import FloatArray, IntArray
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ldlva.differences import FEWEST_IMAGES, Difference
+from ldlva.comparison.differences import FEWEST_IMAGES, Difference
 
 
 def verdict(raw: Sequence[Difference], calibrated: Sequence[Difference] = ()) -> list[str]:

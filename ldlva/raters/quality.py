@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ldlva.agreement import Agreement, agreement
-from ldlva.dawid_skene import dawid_skene
 from ldlva.distributions import FloatArray, IntArray, human_distribution
 from ldlva.divergences import total_variation
+from ldlva.raters.agreement import Agreement, agreement
+from ldlva.raters.dawid_skene import dawid_skene
 
 FEWEST_VOTES = 10
 """With fewer votes nothing is said about a rater."""

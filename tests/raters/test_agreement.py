@@ -6,8 +6,8 @@ import krippendorff
 import numpy as np
 import pytest
 
-from ldlva import agreement
 from ldlva.distributions import entropy
+from ldlva.raters import agreement
 
 FLEISS_1971 = np.array(
     [

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldlva import embedding_drawing
-from ldlva.contact_sheet import COLUMNS, PER_SHEET, TILE, contact_sheets
-from ldlva.embedding import CONTENT, Embedding, read, write
-from ldlva.embedding_cache import MOST_ENTRIES, cached, folder, prune
-from ldlva.embedding_drawing import Faces, ModelView, draw, sample
-from ldlva.embedding_figures import ENTROPY, colourings, colours, embedding_svg, ramp
+from ldlva.embedding import drawing
+from ldlva.embedding.cache import MOST_ENTRIES, cached, folder, prune
+from ldlva.embedding.contact_sheet import COLUMNS, PER_SHEET, TILE, contact_sheets
+from ldlva.embedding.drawing import Faces, ModelView, draw, sample
+from ldlva.embedding.embedding import CONTENT, Embedding, read, write
+from ldlva.embedding.figures import ENTROPY, colourings, colours, embedding_svg, ramp
 from ldlva.emotions import EMOTION_NAMES, EMOTIONS
 from ldlva.errors import ProjectionError
 from ldlva.jobs import ProgressFile
@@ -84,7 +84,7 @@ def test_a_map_holds_what_people_and_models_said() -> None:
 
 
 def test_numbers_rest_on_faces_that_were_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_drawing, "FEWEST_HELD_OUT", 10)
+    monkeypatch.setattr(drawing, "FEWEST_HELD_OUT", 10)
     known = some_faces()
     parts = ("train",) * 15 + ("valid",) * 15
     faces = Faces(known.source, known.title, known.names, known.labels, parts)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ldlva.comparison import Comparison, ModelScore, Scores
-from ldlva.differences import Difference
+from ldlva.comparison.comparison import Comparison, ModelScore, Scores
+from ldlva.comparison.differences import Difference
+from ldlva.comparison.rater_equivalence import RaterEquivalence
 from ldlva.inference import CONFIDENCE
 from ldlva.measures import COMPANIONS, GRID, HEADLINE
-from ldlva.rater_equivalence import RaterEquivalence
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:

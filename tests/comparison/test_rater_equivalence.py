@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from ldlva.comparison.rater_equivalence import RaterEquivalence, disagreement, rater_equivalence
 from ldlva.inference import RaterPool
-from ldlva.rater_equivalence import RaterEquivalence, disagreement, rater_equivalence
 
 
 def worth(counts: np.ndarray, predicted: np.ndarray) -> RaterEquivalence:

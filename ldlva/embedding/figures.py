@@ -10,9 +10,9 @@ from html import escape
 import numpy as np
 
 from ldlva.distributions import FloatArray
-from ldlva.embedding import LABEL, MAJORITY, Embedding, Panel
+from ldlva.embedding.embedding import LABEL, MAJORITY, Embedding, Panel
+from ldlva.embedding.separation import NO_GROUP
 from ldlva.inference import Estimate
-from ldlva.separation import NO_GROUP
 
 ENTROPY = "entropy"
 NO_COLOUR = "#D3D5DA"

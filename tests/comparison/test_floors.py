@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from ldlva.comparison.floors import floors, perfect_model, split_halves
 from ldlva.divergences import jeffreys_divergence, total_variation
-from ldlva.floors import floors, perfect_model, split_halves
 
 JEFFREYS = partial(jeffreys_divergence, epsilon=1e-3)
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ldlva.comparison.scoring import score
 from ldlva.distributions import human_distribution
 from ldlva.divergences import jeffreys_divergence
-from ldlva.scoring import score
 
 
 def test_score_reproduces_the_published_floor_of_a_one_hot_majority() -> None:

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from ldlva.calibration import Temperature, with_temperature
-from ldlva.comparison import Comparison, compare
-from ldlva.comparison_json import to_json
+from ldlva.comparison.calibration import Temperature, with_temperature
+from ldlva.comparison.comparison import Comparison, compare
+from ldlva.comparison.plain_data import to_json
 from ldlva.divergences import jeffreys_divergence
 from ldlva.measures import EARTH_MOVERS, GRID, HEADLINE
 

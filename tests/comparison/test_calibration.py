@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from ldlva.calibration import cross_fitted, fit_temperature, with_temperature
+from ldlva.comparison.calibration import cross_fitted, fit_temperature, with_temperature
 from ldlva.divergences import soft_cross_entropy
 
 

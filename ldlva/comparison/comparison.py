@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
-from ldlva.ambiguity import entropy_correlations
-from ldlva.calibration import Temperature, calibrate
-from ldlva.differences import TESTED, Difference, differences
+from ldlva.comparison.ambiguity import entropy_correlations
+from ldlva.comparison.calibration import Temperature, calibrate
+from ldlva.comparison.differences import TESTED, Difference, differences
+from ldlva.comparison.floors import Floor, Halves, floors, split_halves
+from ldlva.comparison.rater_equivalence import RaterEquivalence, rater_equivalence
+from ldlva.comparison.verdict import verdict
 from ldlva.distributions import FloatArray, IntArray, check_distributions
 from ldlva.emotions import EMOTION_NAMES, valence_arousal_coordinates
-from ldlva.floors import Floor, Halves, floors, split_halves
 from ldlva.inference import Estimate, RaterPool, estimate, replicated
 from ldlva.measures import ACCURACY, ENTROPY_CORRELATION, HEADLINE, Measure, measures
-from ldlva.rater_equivalence import RaterEquivalence, rater_equivalence
-from ldlva.verdict import verdict
 
 REPLICATES = 2000
 CORRELATION_REPLICATES = 500

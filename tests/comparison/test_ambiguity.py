@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from ldlva.ambiguity import entropy_correlations
+from ldlva.comparison.ambiguity import entropy_correlations
 from ldlva.distributions import entropy
 from ldlva.inference import RaterPool
 

@@ -1,0 +1,1 @@
+"""Models against people, from arrays: comparison of a study, tests of pairs, reference rows, temperature."""

@@ -1,0 +1,1 @@
+"""Maps of faces by what models see in them: drawn, measured, stored."""
