@@ -21,6 +21,7 @@ from ldlva.cli import (
     report,
     studies,
     table1,
+    targets,
     training,
 )
 from ldlva.errors import LdlvaError
@@ -36,6 +37,7 @@ app.command()(training.train)
 app.command()(training.predict)
 app.command()(training.evaluate)
 app.command()(table1.table1)
+app.command()(targets.targets)
 app.command()(methods.methods)
 app.command()(compare.compare)
 app.command()(agreement.agreement)

@@ -82,7 +82,7 @@ def ship_model(
     if dataset.source not in CARDS:
         raise LdlvaError(f"No limits and licence are written for models of {dataset.source}: see CARDS in {__file__}.")
     metrics = {"data": dataset.describe(), **evaluate([model_run], lambda size: dataset)}
-    model = ship(Run(run), name, {"metrics": metrics, **CARDS[dataset.source]})
+    model = ship(model_run, name, {"metrics": metrics, **CARDS[dataset.source]})
     print(f"Shipped as {model.folder}")
 
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from ldlva.distributions import FloatArray
 from ldlva.training.backbones import FaceNetwork
 from ldlva.training.losses.cross_entropy import distribution_cross_entropy
 from ldlva.training.losses.ldlva import target_distribution
@@ -45,16 +47,25 @@ class LdlvaPlus(Method):
         chosen = cast(LdlvaPlusOptions, options)
         if train.posteriors is None:
             raise ValueError("ldlva_plus needs posteriors in its training set")
-        posteriors = torch.from_numpy(train.posteriors)
-        seen = posteriors.unsqueeze(1)
-        if chosen.neighbor_count:
-            rows = torch.from_numpy(nearest_neighbors(train.posteriors, chosen.neighbor_count))
-            seen = torch.cat([seen, posteriors[rows]], dim=1)
-        label_weight = torch.full((len(train), 1), chosen.label_weight, dtype=posteriors.dtype)
-        targets = target_distribution(torch.from_numpy(train.labels), label_weight, seen.mean(dim=1))
+        seen = torch.from_numpy(seen_by_teachers(train.posteriors, chosen.neighbor_count))
+        label_weight = torch.full((len(train), 1), chosen.label_weight, dtype=seen.dtype)
+        targets = target_distribution(torch.from_numpy(train.labels), label_weight, seen)
         # Rebuilt from the data, so not stored in checkpoints.
         self.register_buffer("targets", targets.float(), persistent=False)
 
     def loss(self, batch: Batch) -> Tensor:
         logits, _ = self.network(batch.images)
         return distribution_cross_entropy(logits, self.targets[batch.rows], batch.weights)
+
+
+def seen_by_teachers(posteriors: FloatArray, neighbor_count: int) -> FloatArray:
+    """Mean class probabilities `[N, C]` of every sample and its nearest others in `posteriors` `[N, C]`.
+
+    Raises:
+        TrainingError: fewer than `neighbor_count` + 1 samples.
+    """
+    seen = posteriors[:, None]
+    if neighbor_count:
+        seen = np.concatenate([seen, posteriors[nearest_neighbors(posteriors, neighbor_count)]], axis=1)
+    mean: FloatArray = seen.mean(axis=1)
+    return mean
