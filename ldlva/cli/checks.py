@@ -15,7 +15,8 @@ from rich.table import Table
 from ldlva.cli.output import Json, print_json
 
 if TYPE_CHECKING:
-    from ldlva.training.selfcheck import Comparison, FileReport
+    from ldlva.training.selfcheck import FileReport
+    from ldlva.training.selfcheck.golden import Comparison
 
 bench_app = typer.Typer(no_args_is_help=True, help="Benchmarks; what counts are the ratios within one run.")
 
@@ -26,11 +27,12 @@ def selfcheck(
 ) -> None:
     """Compare our losses with numbers from the original authors' code. Exit code 1 if any differs."""
     from ldlva.training import selfcheck as checks
+    from ldlva.training.selfcheck.golden import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 
     reports = checks.check_folder(golden.expanduser())
     absent = checks.absent_files(golden.expanduser())
     passed = all(report.passed for report in reports)
-    tolerance = {"relative": checks.RELATIVE_TOLERANCE, "absolute": checks.ABSOLUTE_TOLERANCE}
+    tolerance = {"relative": RELATIVE_TOLERANCE, "absolute": ABSOLUTE_TOLERANCE}
     if as_json:
         files = {report.name: _report_json(report) for report in reports}
         print_json({"passed": passed, "tolerance": tolerance, "files": files, "absent": absent})

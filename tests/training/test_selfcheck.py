@@ -14,7 +14,8 @@ import pytest
 
 from ldlva import cli
 from ldlva.errors import TrainingError
-from ldlva.training.selfcheck import CHECKS, Arrays, check_file, check_folder, read_arrays
+from ldlva.training.selfcheck import CHECKS, check_file, check_folder, compared
+from ldlva.training.selfcheck.golden import Arrays, read_arrays
 from tests.training import golden_reference as reference
 
 CONSTANTS = {"alpha": 5, "w": 0.25, "gamma": 130.0, "T": 0.8, "bn_eps": 1e-3}
@@ -92,7 +93,7 @@ OTHER_FILES: list[tuple[str, str, Callable[[np.random.Generator], reference.Arra
 def test_other_shapes_and_values_agree_with_an_independent_reference(
     name: str, case: str, make: Callable[[np.random.Generator], reference.Arrays]
 ) -> None:
-    comparisons = CHECKS[name](make(np.random.default_rng(len(case))))
+    comparisons = compared(name, make(np.random.default_rng(len(case))))
     assert comparisons
     assert {c.name: c.relative for c in comparisons if not c.agrees} == {}
 
@@ -126,7 +127,7 @@ CONSTANTS_NOT_NEEDED = {
 def test_a_change_in_any_output_is_noticed_and_nothing_is_left_unread(name: str, golden_folder: Path) -> None:
     arrays = read_arrays(golden_folder / f"{name}.npz")
     watched = Watched(arrays)
-    outputs = [comparison.name for comparison in CHECKS[name](watched)]
+    outputs = [comparison.name for comparison in compared(name, watched)]
     assert set(arrays) - watched.read == CONSTANTS_NOT_NEEDED.get(name, set())
     for output in outputs:
         changed = arrays[output].copy()
@@ -135,7 +136,7 @@ def test_a_change_in_any_output_is_noticed_and_nothing_is_left_unread(name: str,
             changed.dtype
         )
         # Some outputs (G_main_0, e2e_branch_targets_0) may not be inputs of others, so exactly they disagree.
-        disagreeing = [c.name for c in CHECKS[name]({**arrays, output: changed}) if not c.agrees]
+        disagreeing = [c.name for c in compared(name, {**arrays, output: changed}) if not c.agrees]
         assert disagreeing == [output]
 
 
