@@ -11,9 +11,7 @@ from streamlit.testing.v1 import AppTest
 from ldlva.passwords import hash_password
 from ldlva.settings import settings
 from ldlva.ui import access
-from tests.pages.test_pages import alert, fresh_caches, html, open_page, titles
-
-__all__ = ["fresh_caches"]
+from tests.pages.test_pages import alert, html, open_page, titles
 
 PASSWORD = "a sentence nobody guesses"
 PAGES = ("results", "compare", "explore", "embedding", "studies", "training")

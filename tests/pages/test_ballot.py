@@ -16,9 +16,7 @@ from ldlva.survey.repository import Repository
 from ldlva.ui import ballot, ballot_component
 from ldlva.ui.ballot_component import LONGEST_RESPONSE_MS, read_answer
 from tests.conftest import pictures
-from tests.pages.test_pages import alert, choose, fresh_caches, html, open_page, start_voting, titles, undo
-
-__all__ = ["fresh_caches"]
+from tests.pages.test_pages import alert, choose, html, open_page, start_voting, titles, undo
 
 VOTE = {"kind": "vote", "image": 7, "repeat": 0, "choice": "fear", "response_ms": 812}
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 
 from ldlva.embedding.embedding import Embedding, write
 from ldlva.jobs import Job
@@ -22,15 +20,6 @@ from tests.conftest import pictures
 from tests.embedding.test_embedding import drawn
 from tests.fabricated_runs import GONE
 from tests.pages.test_pages import alert, html, open_page, titles, voted_study
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> Iterator[None]:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 @pytest.fixture

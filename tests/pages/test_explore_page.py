@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import pytest
 import streamlit as st
 
 from ldlva.survey.exploring import explore_study
@@ -15,15 +13,6 @@ from ldlva.ui import explore
 from tests.conftest import pictures
 from tests.pages.test_pages import alert, html, message, open_page, titles, voted_study
 from tests.survey.test_exploring import explored_study
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> Iterator[None]:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 def test_the_first_face_is_shown_with_intervals_and_every_model(sqlite_repository: Repository) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import time
 import zipfile
-from collections.abc import Iterator
 from html import unescape
 from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ldlva.emotions import EMOTION_NAMES
@@ -25,15 +23,6 @@ from ldlva.ui import ballot
 from tests.conftest import ROOT, pictures
 
 PAGES = ("results", "compare")  # those about one study
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 def open_page(name: str, **query: str) -> AppTest:

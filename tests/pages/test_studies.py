@@ -17,9 +17,7 @@ from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import study_form
 from tests.conftest import pictures, png
-from tests.pages.test_pages import alert, fresh_caches, html, open_page, titles
-
-__all__ = ["fresh_caches"]
+from tests.pages.test_pages import alert, html, open_page, titles
 
 Files = list[tuple[str, bytes, str]]
 

@@ -20,11 +20,9 @@ from ldlva.survey.repository import Repository
 from ldlva.ui.protocol_lines import answers_to_lines, labels_to_lines, lines_to_answers, lines_to_labels
 from ldlva.ui.study_detail import export_archive
 from tests.conftest import pictures
-from tests.pages.test_pages import alert, fresh_caches, html, open_page
+from tests.pages.test_pages import alert, html, open_page
 from tests.pages.test_studies import press
 from tests.survey.test_participation import create, protocol, quota, vote_on
-
-__all__ = ["fresh_caches"]
 
 
 def section(app: AppTest, name: str) -> None:

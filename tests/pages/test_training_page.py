@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 
 from ldlva.catalogue import Catalogue, ask_catalogue
 from ldlva.cli.methods import catalogue
@@ -32,14 +30,9 @@ def answer() -> Catalogue:
 
 
 @pytest.fixture(autouse=True)
-def catalogue_at_hand(answer: Catalogue, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def catalogue_at_hand(answer: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits for a child process to load torch."""
-    st.cache_data.clear()
-    st.cache_resource.clear()
     monkeypatch.setattr(session, "ask_catalogue", lambda: answer)
-    yield
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The losses of DMUE (She et al., CVPR 2021, "Dive into Ambiguity"), as pure functions.
 
-They follow the authors' code and are pinned to its numbers by `tests/training/test_golden_dmue.py`. Shapes: B batch, C
+They follow the authors' code and are pinned to its numbers by `tests/training/test_golden.py`. Shapes: B batch, C
 classes, D feature width. Branch c is the auxiliary classifier that never sees class c; it has C - 1 outputs.
 """
 

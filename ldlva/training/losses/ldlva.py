@@ -1,7 +1,7 @@
 """The loss of LDLVA (Le et al., WACV 2023), as pure functions.
 
 Where the paper and the authors' code differ, these follow the code, and are pinned to its numbers by
-`tests/training/test_golden_ldlva.py`; functions named `paper_...` follow the paper instead. `label_weight` is the
+`tests/training/test_golden.py`; functions named `paper_...` follow the paper instead. `label_weight` is the
 code's lambda = sigmoid(lambda_hat), the weight of the given label; the paper's lambda is 1 - label_weight. Shapes: B
 batch, K neighbours, C classes, D feature width.
 """

@@ -1,4 +1,4 @@
-"""LDLVA's losses against numbers from the original authors' code (`../shared/golden`, 1e-5 x max|array| + 1e-7)."""
+"""Our losses against numbers from the original authors' code (`../shared/golden`, 1e-5 x max|array| + 1e-7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ldlva.training.selfcheck import CHECKS, check_file
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", [name for name in CHECKS if name.startswith("ldlva_")])
+@pytest.mark.parametrize("name", CHECKS)
 def test_numbers_of_the_authors_code(name: str, dtype: torch.dtype, golden_folder: Path) -> None:
     """float32 is what training runs in, float64 what `selfcheck` measures in."""
     report = check_file(golden_folder / f"{name}.npz", dtype)
