@@ -63,7 +63,7 @@ def test_other_data_sets_come_from_the_folders_that_pages_may_read(
     app.text_input(key="embedding-data").set_value("ferplus:/etc").run()
     assert "LDLVA_FOLDERS" in alert(app)
     app.text_input(key="embedding-data").set_value(f"ferplus:{tmp_path}/allowed/FERPlus").run()
-    assert app.multiselect[0].value == [f"ferplus-mobilenet-{method}" for method in ("total", "ce", "ldlva")]
+    assert app.multiselect[0].value == [f"ferplus-mobilenet-{method}" for method in ("total", "ce", "center")]
     app.button(key="embedding-start").click().run()
     assert f"--data=ferplus:{tmp_path}/allowed/FERPlus" in started[0]
 
