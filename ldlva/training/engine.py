@@ -21,7 +21,7 @@ from ldlva.training.distributed import ALONE, Group
 from ldlva.training.evaluation import fit_run_temperature
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
-from ldlva.training.teachers import teacher_posteriors
+from ldlva.training.teachers import teacher_posteriors, teachers_init
 from ldlva.training.trainer import Compute, Progress, build_method, fit
 from ldlva.training.valence_arousal import pseudo_valence_arousal, read_valence_arousal, write_valence_arousal
 
@@ -94,8 +94,10 @@ def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) 
 def _teachers(config: TrainConfig) -> str:
     if config.teacher_posteriors is not None:
         return f"posteriors of file {config.teacher_posteriors}"
+    start = teachers_init(config) or "random weights"
     return (
-        f"posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers ({config.teacher_epochs} epochs each)"
+        f"posteriors of {config.teacher_folds} out-of-fold cross-entropy teachers "
+        f"({config.teacher_epochs} epochs each from {start})"
     )
 
 

@@ -18,6 +18,12 @@ from ldlva.training.backbones import FaceNetwork
 TORCHVISION = "torchvision"
 
 
+def is_run(source: str) -> bool:
+    """Whether the weights are those of a run of this product (its folder, or a file in it)."""
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    return source != TORCHVISION and (folder / "config.json").is_file()
+
+
 def load_initial_weights(network: FaceNetwork, source: str) -> None:
     """Put weights into `network`.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import TrainingError
@@ -20,10 +21,57 @@ HEADER = ",".join(("name", *EMOTION_NAMES))
 
 def test_folds_cover_every_row_once_with_every_class_dealt_evenly() -> None:
     labels = np.array([0] * 90 + [1] * 9 + [2] * 2)
-    folds = teachers.stratified_folds(labels, 3, seed=0)
+    folds = teachers.stratified_folds(labels, np.arange(101), 3, seed=0)
     assert sorted(np.concatenate(folds).tolist()) == list(range(101))
     assert [int((labels[fold] == 1).sum()) for fold in folds] == [3, 3, 3]
     assert all(29 <= int((labels[fold] == 0).sum()) <= 31 for fold in folds)
+
+
+def test_the_same_picture_is_in_one_fold_whatever_its_names_and_labels(tiny_set: Callable[..., TrainingSet]) -> None:
+    images = tiny_set(per_class=2).images[np.array([0, 1, 2, 0, 3, 1, 0, 4])]
+    pictures = teachers.same_pictures(images)
+    assert pictures.tolist() == [0, 1, 2, 0, 4, 1, 0, 7]
+    for seed in range(5):
+        folds = teachers.stratified_folds(np.array([0, 1, 2, 3, 0, 1, 2, 3]), pictures, 3, seed)
+        assert sorted(np.concatenate(folds).tolist()) == list(range(8))
+        assert any({0, 3, 6} <= set(fold.tolist()) for fold in folds)
+        assert any({1, 5} <= set(fold.tolist()) for fold in folds)
+
+
+def test_teachers_do_not_start_from_a_run_that_may_know_their_labels(
+    tmp_path: Path, tiny_set: Callable[..., TrainingSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text("{}")
+    (tmp_path / "weights.pth").write_bytes(b"")
+    given = {"data": "x:y", "method": "ldlva_plus", "image_size": 32, "threads": 1}
+    for init, expected in (
+        (str(tmp_path / "other"), None),
+        (str(tmp_path / "other" / "model.safetensors"), None),
+        (str(tmp_path / "weights.pth"), str(tmp_path / "weights.pth")),
+        ("torchvision", "torchvision"),
+        (None, None),
+    ):
+        assert teachers.teachers_init(resolve_config(**given, init=init)) == expected
+
+    monkeypatch.setattr(teachers, "fit", lambda *_, **__: None)
+    run = Run(tmp_path / "run")
+    teachers.teacher_posteriors(resolve_config(**given, init=str(tmp_path / "other")), tiny_set(), run, silent)
+    assert Run(run.folder / "teacher" / "fold0").config().init is None
+
+
+def test_a_teacher_finished_by_an_earlier_process_answers_on_the_device(
+    tmp_path: Path, tiny_set: Callable[..., TrainingSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU: loading the weights alone left the network on the CPU."""
+    moved: list[Method] = []
+    monkeypatch.setattr(Method, "to", lambda self, device: moved.append(self))
+    monkeypatch.setattr(Run, "is_finished", lambda self: True)
+    monkeypatch.setattr(Run, "load_weights", lambda self: {})
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", lambda self, state: None)
+    config = resolve_config(data="x:y", method="ldlva_plus", image_size=32, threads=1, teacher_folds=2)
+    teachers.teacher_posteriors(config, tiny_set(), Run(tmp_path / "run"), silent)
+    assert len(moved) == 2
 
 
 def test_no_teacher_sees_the_images_it_is_asked_about(
