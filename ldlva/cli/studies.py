@@ -16,6 +16,7 @@ from ldlva.cli import protocols, samples, volunteers
 from ldlva.cli.output import Json, print_json
 from ldlva.cli.training import ProgressPath, predict_with
 from ldlva.datasets import check_split
+from ldlva.datasets.ferplus import FILTERS
 from ldlva.errors import LdlvaError
 from ldlva.jobs import ProgressFile
 from ldlva.survey.demo import DEMO, create_demo_study
@@ -151,9 +152,10 @@ def import_ferplus(
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
     images: Annotated[int, typer.Option(help="How many faces, spread evenly over the labels.")] = 21,
     seed: Annotated[int, typer.Option(help="Which faces are drawn.")] = 0,
+    rule: Annotated[str, typer.Option("--filter", help=f"Which faces: {', '.join(FILTERS)}.")] = "argmax",
 ) -> None:
     """Make a study of FER+ faces with their ten real votes each."""
-    study, faces, votes = ferplus_study(root.expanduser(), check_split(split), images, seed, name)
+    study, faces, votes = ferplus_study(root.expanduser(), check_split(split), images, seed, name, rule)
     open_repository().create_study(study, faces, votes)
     print(f"Study {name!r}: {len(faces)} faces, {len(votes)} votes.")
 

@@ -8,11 +8,13 @@ Either label file will do, and any of the three parts may be absent.
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ldlva.datasets.base import FaceDataset, Split
 from ldlva.datasets.decoded import ImageFile, decode_images
@@ -33,7 +35,13 @@ MOST_VOTES = 1000
 _USAGE = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
 _EMOTION_COLUMNS = [COLUMNS.index(name) for name in EMOTION_NAMES]
 
-FILTERS = ("argmax", "majority")
+UNSEEN = "-unseen"
+"""Ends a rule that leaves pictures of the train part out of the other two. FER2013 holds many pictures more than once,
+also in two parts: 272 of the 3,529 valid faces are also among those that models are trained on."""
+
+FILTERS = ("argmax", "majority", f"argmax{UNSEEN}", f"majority{UNSEEN}")
+
+SEEN = "picture also in the train part"
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,10 @@ def majority_labels(counts: IntArray, rule: str) -> IntArray:
         rule: `argmax`: the first largest of the ten columns, kept if it is one of the seven emotions.
             `majority`: the official FER+ rule: single votes are dropped as outliers, then the largest column must
             hold more than half of what is left and be one of the seven emotions.
+
+    See `seen` for what the ending `-unseen` adds.
     """
+    rule = rule.removesuffix(UNSEEN)
     votes = counts if rule == "argmax" else np.where(counts <= 1, 0, counts)
     winner = votes.argmax(axis=1)
     index_of_column = np.full(len(COLUMNS), -1)
@@ -98,6 +109,29 @@ def read_votes(root: Path, split: Split) -> FerPlusVotes:
     return FerPlusVotes(folder, names, counts, path, tuple(line for line, _, _ in rows))
 
 
+def seen(root: Path, votes: FerPlusVotes, split: Split, rule: str) -> npt.NDArray[np.bool_]:
+    """Which rows `[N]` the ending `-unseen` of a rule leaves out: those whose file is also one of the train part.
+
+    All False without that ending, and for the train part itself.
+
+    Raises:
+        DatasetError: as `read_votes` for the train part, or a file cannot be read.
+    """
+    if not rule.endswith(UNSEEN) or split == "train":
+        return np.zeros(len(votes.names), dtype=bool)
+    train = read_votes(root, "train")
+    taught = set(_digests(train))
+    return np.array([digest in taught for digest in _digests(votes)])
+
+
+def _digests(votes: FerPlusVotes) -> Iterator[bytes]:
+    for name, line in zip(votes.names, votes.lines, strict=True):
+        try:
+            yield hashlib.sha256((votes.folder / name).read_bytes()).digest()
+        except OSError as error:
+            raise DatasetError(f"{votes.folder / name} ({place(votes.path, line)}): {error.strerror}.") from None
+
+
 def load(root: Path, split: Split, rule: str = "argmax", image_size: int | None = None) -> FaceDataset:
     """Read one part: grey images, single labels by `rule`, votes over the seven emotions.
 
@@ -109,7 +143,8 @@ def load(root: Path, split: Split, rule: str = "argmax", image_size: int | None 
     """
     votes = read_votes(root, split)
     labels = majority_labels(votes.counts, rule)
-    kept = np.flatnonzero(labels >= 0)
+    left_out = seen(root, votes, split, rule) & (labels >= 0)
+    kept = np.flatnonzero((labels >= 0) & ~left_out)
     if len(kept) == 0:
         raise DatasetError(f"No image of FER+ part {split!r} at {root} passes the filter {rule!r}.")
     names = tuple(votes.names[i] for i in kept)
@@ -122,6 +157,7 @@ def load(root: Path, split: Split, rule: str = "argmax", image_size: int | None 
         images=decode_images(files, 1, image_size),
         labels=labels[kept],
         vote_counts=votes.counts[kept][:, _EMOTION_COLUMNS],
+        left_out={SEEN: int(left_out.sum())} if left_out.any() else {},
     )
 
 

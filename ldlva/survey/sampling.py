@@ -28,7 +28,7 @@ def balanced_order(labels: IntArray, seed: int) -> IntArray:
 
 
 def ferplus_study(
-    root: Path, split: Split, images: int, seed: int, name: str
+    root: Path, split: Split, images: int, seed: int, name: str, rule: str = "argmax"
 ) -> tuple[NewStudy, list[NewImage], list[NewVote]]:
     """A study of FER+ faces, balanced over majority labels, with their own votes.
 
@@ -37,7 +37,7 @@ def ferplus_study(
     Votes outside the seven labels (contempt, unknown, no face) become "none of these"; `source_choice` keeps them.
 
     Raises:
-        SurveyError: fewer usable images than asked for.
+        SurveyError: no such filter, or fewer usable images than asked for.
         DatasetError: the data set is missing or malformed.
     """
     if images < 1:
@@ -45,8 +45,10 @@ def ferplus_study(
     if not 0 <= seed < 2**31:
         raise SurveyError("The seed must be between 0 and 2147483647.")
     votes = ferplus.read_votes(root, split)
-    labels = ferplus.majority_labels(votes.counts, "argmax")
-    usable = np.flatnonzero(labels >= 0)
+    if rule not in ferplus.FILTERS:
+        raise SurveyError(f"Unknown filter {rule!r} for FER+. Choose one of {', '.join(ferplus.FILTERS)}.")
+    labels = ferplus.majority_labels(votes.counts, rule)
+    usable = np.flatnonzero((labels >= 0) & ~ferplus.seen(root, votes, split, rule))
     rng = np.random.default_rng([seed, 1])
     new_images: list[NewImage] = []
     new_votes: list[NewVote] = []
@@ -77,6 +79,6 @@ def ferplus_study(
         title=f"{images} FER+ faces",
         description=f"Faces of the {split} part of FER2013, with the ten votes each that FER+ collected.",
         seed=seed,
-        origin={"source": "ferplus", "split": split, "filter": "argmax", "seed": seed},
+        origin={"source": "ferplus", "split": split, "filter": rule, "seed": seed},
     )
     return study, new_images, new_votes

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,23 @@ def test_official_majority_drops_single_votes_and_needs_more_than_half() -> None
     )
     labels = ferplus.majority_labels(counts, "majority")
     assert labels.tolist() == [-1, 0, EMOTION_NAMES.index("disgust"), -1, -1]
+
+
+def test_pictures_of_the_train_part_can_be_left_out_of_the_others(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus()
+    train, valid = root / "FER2013Train", root / "FER2013Valid"
+    copied = sorted(valid.glob("*.png"))[3]
+    copied.write_bytes(min(train.glob("*.png")).read_bytes())
+    assert len(load_dataset(f"ferplus:{root}", "valid", "argmax")) == 14
+    unseen = load_dataset(f"ferplus:{root}", "valid", "argmax-unseen")
+    assert len(unseen) == 13
+    assert copied.name not in unseen.names
+    assert unseen.describe()["left_out"] == {"picture also in the train part": 1}
+    assert len(load_dataset(f"ferplus:{root}", "train", "argmax-unseen")) == 14
+    assert len(load_dataset(f"ferplus:{root}", "valid", "majority-unseen")) == 13
+    shutil.rmtree(train)
+    with pytest.raises(MissingPartError, match="'train'"):
+        load_dataset(f"ferplus:{root}", "valid", "argmax-unseen")
 
 
 def test_rows_without_a_name_are_skipped_as_in_the_official_file(make_ferplus: FerPlusMaker) -> None:

@@ -53,3 +53,16 @@ def test_the_same_face_twice_is_drawn_once(make_ferplus: FerPlusMaker) -> None:
     (folder / names[1]).write_bytes((folder / names[0]).read_bytes())
     with pytest.raises(SurveyError, match="only 13 different"):
         ferplus_study(root, "valid", 14, 0, "x")
+
+
+def test_a_ferplus_study_can_do_without_pictures_that_models_were_trained_on(make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus()
+    copied = sorted((root / "FER2013Valid").glob("*.png"))[0]
+    copied.write_bytes(min((root / "FER2013Train").glob("*.png")).read_bytes())
+    study, images, _ = ferplus_study(root, "valid", 13, 0, "fer", "argmax-unseen")
+    assert copied.name not in [image.name for image in images]
+    assert study.origin["filter"] == "argmax-unseen"
+    with pytest.raises(SurveyError, match="only 13 different usable faces"):
+        ferplus_study(root, "valid", 14, 0, "fer", "argmax-unseen")
+    with pytest.raises(SurveyError, match="Unknown filter 'unseen'"):
+        ferplus_study(root, "valid", 7, 0, "fer", "unseen")
