@@ -3,6 +3,9 @@
 
 const instances = new WeakMap();
 const images = new Map(); // id -> decoded Image; kept for the life of the page, so that no face travels twice
+let picturesOf = null; // whose they are: ids of a preview mean other faces than those of the study itself
+
+const RESEND_MS = 5000;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let ballot = instances.get(parentElement);
@@ -26,6 +29,7 @@ function createBallot(root) {
   let queued = null; // one answer given before that
   let ahead = 0; // faces shown before the server confirmed the vote on the one before
   let serial = Date.now(); // grows over reloads too
+  let resending = null; // timer
   let lastEventAt = -Infinity;
   let picked = new Set();
   let chosenAt = null;
@@ -44,9 +48,13 @@ function createBallot(root) {
   function update(fresh, sendEvent) {
     send = sendEvent;
     data = fresh;
+    if (data.pictures_of !== picturesOf) images.clear();
+    picturesOf = data.pictures_of;
     for (const [id, source] of Object.entries(data.images)) keep(Number(id), source);
     if (inFlight !== null && data.ack < inFlight) return;
     inFlight = null;
+    clearTimeout(resending);
+    show(part("unsent"), false);
     ahead = 0;
     drawTexts();
     drawOptions();
@@ -79,7 +87,22 @@ function createBallot(root) {
   function post(event) {
     serial += 1;
     inFlight = serial;
-    send({ ...event, serial, held: [...images.keys()] });
+    deliver({ ...event, serial, held: [...images.keys()] });
+  }
+
+  // Streamlit drops what is sent while the connection is down, and a restarted server knows of nothing that was. The
+  // server takes every serial once, so a message may arrive twice.
+  function deliver(message) {
+    send(message);
+    clearTimeout(resending);
+    resending = setTimeout(() => {
+      if (!root.isConnected) return;
+      if (message.kind !== "missing" && part("unsent").hidden) {
+        show(part("unsent"), true);
+        say(text("unsent"));
+      }
+      deliver(message);
+    }, RESEND_MS);
   }
 
   // A face comes up
@@ -304,7 +327,7 @@ function createBallot(root) {
     face = null;
     stage = "wait";
     say(text("undone"));
-    post({ kind: "undo" });
+    post({ kind: "undo", done: data.done });
   }
 
   // What is on screen
@@ -429,5 +452,5 @@ function createBallot(root) {
     dot.style.top = `${(100 - Number(part("arousal").value)) / 2}%`;
   }
 
-  return { update, dispose: () => { listening.abort(); paint.port1.close(); } };
+  return { update, dispose: () => { listening.abort(); paint.port1.close(); clearTimeout(resending); } };
 }

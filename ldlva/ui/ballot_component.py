@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
 from ldlva.languages import Language
+from ldlva.survey.access import secret_hash
 from ldlva.survey.records import Ballot
 from ldlva.ui import ballot as screen
 from ldlva.ui import components
@@ -37,15 +38,15 @@ def _component() -> ComponentRenderer:
 
 def draw(token: str, ballot: Ballot, language: Language) -> None:
     """Mount the ballot; answers arrive in a callback before the page is drawn again."""
-    _component()(
-        key=KEY, data=payload(ballot, language, screen.failure(language)), on_event_change=lambda: _receive(token)
-    )
+    data = payload(token, ballot, language, screen.failure(language))
+    _component()(key=KEY, data=data, on_event_change=lambda: _receive(token))
 
 
-def payload(ballot: Ballot, language: Language, failure: str | None) -> dict[str, Any]:
+def payload(token: str, ballot: Ballot, language: Language, failure: str | None) -> dict[str, Any]:
     """Everything the component draws. Pictures the browser already holds are not sent again."""
     trial, protocol = screen.trial_of(ballot), ballot.protocol
-    held: set[int] = st.session_state.get(_HELD, set())
+    owner = _pictures_owner(token)
+    held_of, held = st.session_state.get(_HELD, (owner, set()))
     wanted = [trial.image_id, *([] if ballot.next_image_id is None else [ballot.next_image_id])]
     is_practice = trial.kind == "practice"
     return {
@@ -60,8 +61,9 @@ def payload(ballot: Ballot, language: Language, failure: str | None) -> dict[str
         "images": {
             str(image_id): components.data_url(*repository().image_content(image_id))
             for image_id in wanted
-            if image_id not in held
+            if held_of != owner or image_id not in held
         },
+        "pictures_of": owner,
         "done": ballot.done,
         "total": ballot.total,
         "can_undo": ballot.done > 0,
@@ -80,6 +82,11 @@ def payload(ballot: Ballot, language: Language, failure: str | None) -> dict[str
     }
 
 
+def _pictures_owner(token: str) -> str:
+    """Names a volunteer without being their key. The number of an image means another face in a preview's database."""
+    return secret_hash(f"pictures of {token}")[:16]
+
+
 def _receive(token: str) -> None:
     event = st.session_state[KEY].get("event")
     if not isinstance(event, Mapping):
@@ -89,9 +96,12 @@ def _receive(token: str) -> None:
         return  # the same message twice
     st.session_state[_ACKNOWLEDGED] = serial
     held = event.get("held")
-    st.session_state[_HELD] = {image for image in held if isinstance(image, int)} if isinstance(held, list) else set()
+    images = {image for image in held if isinstance(image, int)} if isinstance(held, list) else set()
+    st.session_state[_HELD] = (_pictures_owner(token), images)
     if event.get("kind") == "undo":
-        screen.undo(token)
+        # Sent again to a server that was restarted after it took the answer back, it would take back another one.
+        if event.get("done") == repository().ballot(token).done:
+            screen.undo(token)
     elif event.get("kind") == "vote" and (answer := read_answer(event)) is not None:
         screen.vote(token, answer)
 

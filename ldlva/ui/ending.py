@@ -47,9 +47,14 @@ def draw_withdrawal(token: str, standing: Ballot, language: Language) -> None:
         st.html(f'<p class="muted">{components.text(language.text("withdrawal.keep"))}</p>')
         st.html(f'<div class="field-label">{components.text(language.text("withdrawal.code"))}</div>')
         st.code(standing.withdrawal_code, language=None)
-        with st.container(key="withdraw-link", width="content"):
-            st.page_link(
-                "pages/withdraw.py",
-                label=language.text("withdrawal.link"),
-                query_params={"v": token, "lang": language.code},
-            )
+        withdrawal_link(token, language)
+
+
+def withdrawal_link(token: str, language: Language) -> None:
+    """To the page that erases; it fills in the code of whoever comes from here."""
+    with st.container(key="withdraw-link", width="content"):
+        st.page_link(
+            "pages/withdraw.py",
+            label=language.text("withdrawal.link"),
+            query_params={"v": token, "lang": language.code},
+        )

@@ -20,6 +20,7 @@ _RATED = "plain-rated"
 _REMARK = "plain-remark"
 _PAUSE = "plain-pause"
 _PRACTISED = "plain-practised"
+_MOVED = "plain-moved"
 
 # A held key sends the same key again and again. Streamlit's shortcuts take each for a new press; this listener, first
 # in line, drops the repeats. It outlives the page in a single-page app, hence the check that a ballot is on screen.
@@ -122,10 +123,16 @@ def _draw_rating(token: str, ballot: Ballot, language: Language) -> None:
     titles = {choice.name: choice.title for choice in screen.choices(ballot.protocol, ballot.options, language)}
     st.html(f'<p class="muted">{components.text(language.text("ballot.chosen", emotion=titles[chosen]))}</p>')
 
+    # The middle is an answer only of somebody who went there.
+    moved: set[str] = st.session_state[_MOVED]
+    sliders: set[str] = set()
+
     def slider(name: str, low: int) -> int:
+        sliders.add(name)
         ends = f"{language.text(f'ballot.{name}_low')} – {language.text(f'ballot.{name}_high')}"
         label = f"{language.text(f'ballot.{name}')} ({ends})"
-        return int(st.slider(label, low, 100, (low + 100) // 2, key=f"{name}-{trial.image_id}-{trial.repeat}"))
+        key = f"{name}-{trial.image_id}-{trial.repeat}"
+        return int(st.slider(label, low, 100, (low + 100) // 2, key=key, on_change=moved.add, args=(name,)))
 
     intensity = valence = arousal = other = None
     if chosen == OTHER:
@@ -135,7 +142,7 @@ def _draw_rating(token: str, ballot: Ballot, language: Language) -> None:
     else:
         valence, arousal = slider("valence", -100) / 100, slider("arousal", -100) / 100
     answer = screen.Answer(trial.image_id, trial.repeat, chosen, elapsed_ms, intensity, valence, arousal, other)
-    _continue(language, lambda: _send(token, ballot, answer, language))
+    _continue(language, lambda: _send(token, ballot, answer, language), disabled=not sliders <= moved)
 
 
 def _draw_pause(ballot: Ballot, language: Language) -> None:
@@ -166,6 +173,7 @@ def _choose(token: str, ballot: Ballot, choice: str, language: Language) -> None
     is_rated = ballot.protocol.response.mode in ("intensity", "valence_arousal") and choice != NONE_OF_THESE
     if is_rated or choice == OTHER:
         st.session_state[_RATED] = (trial, choice, elapsed)
+        st.session_state[_MOVED] = set()
     else:
         _send(token, ballot, screen.Answer(trial.image_id, trial.repeat, choice, elapsed), language)
 

@@ -7,7 +7,7 @@ import streamlit as st
 from ldlva.languages import Language
 from ldlva.settings import settings
 from ldlva.survey.records import Ballot
-from ldlva.ui import ballot_component, plain_ballot
+from ldlva.ui import ballot_component, ending, plain_ballot
 
 
 def is_plain() -> bool:
@@ -18,3 +18,4 @@ def is_plain() -> bool:
 def draw(token: str, ballot: Ballot, language: Language) -> None:
     """Draw the face to vote on and the choices."""
     (plain_ballot if is_plain() else ballot_component).draw(token, ballot, language)
+    ending.withdrawal_link(token, language)

@@ -206,6 +206,9 @@ def test_the_plain_ballot_serves_who_has_no_component(browser: Browser, server: 
     page.wait_for_timeout(400)
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text(f"Face 2 of {FACES}").first).to_be_visible()
+    page.get_by_role("link", name="Erase my data").click()  # who stops half-way has no other way to the code
+    expect(page.get_by_role("heading", name="Erase what you gave")).to_be_visible()
+    expect(page.get_by_role("textbox")).not_to_have_value("")
     visitor.leave()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.survey.records import NewStudy
@@ -23,7 +23,7 @@ FACES = 5
 @pytest.fixture(scope="module", autouse=True)
 def studies(repository: Repository) -> None:
     """A study of its own for every test that counts votes."""
-    for name in ("keyboard", "double", "held", "phone"):
+    for name in ("keyboard", "double", "held", "phone", "unsent"):
         repository.create_study(NewStudy(name, f"Study {name}", f"For the {name} test."), pictures(FACES))
 
 
@@ -123,6 +123,34 @@ def test_a_held_key_is_one_press_and_focus_stays(page: Page, repository: Reposit
     page.keyboard.up("Backspace")
     on_face(page, 2)
     wait_for_votes(repository, "held", 1)
+
+
+def test_an_answer_lost_on_the_way_is_said_and_sent_again(page: Page, repository: Repository) -> None:
+    """Streamlit drops what is sent while the connection is down."""
+    lost: list[str | bytes] = []
+    is_down = False
+
+    def connect(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda message: lost.append(message) if is_down else server.send(message))
+
+    page.route_web_socket(re.compile("_stcore/stream"), connect)
+    page.goto("/vote?study=unsent")
+    page.get_by_role("button", name="I agree, start").click()
+    on_face(page, 1)
+    unsent = page.get_by_text("has not reached the server yet").first
+    expect(unsent).to_be_hidden()
+    is_down = True
+    page.keyboard.press("2")
+    on_face(page, 2)  # already held: shown before the server knows
+    expect(unsent).to_be_visible()
+    assert lost and repository.study("unsent").votes == 0
+    page.keyboard.press("3")
+    is_down = False
+    expect(unsent).to_be_hidden()
+    on_face(page, 3)
+    wait_for_votes(repository, "unsent", 2)
+    assert [row["choice"] for row in repository.vote_rows(repository.study("unsent"))] == ["happiness", "sadness"]
 
 
 def test_a_crafted_link_neither_fetches_nor_links_elsewhere(page: Page) -> None:

@@ -67,14 +67,23 @@ def test_the_component_gets_two_faces_and_none_that_the_browser_holds(
     monkeypatch.setattr(ballot_component, "repository", lambda: sqlite_repository)
     state: dict[str, Any] = {}
     monkeypatch.setattr(st, "session_state", state)
-    sent = ballot_component.payload(standing, language("ar"), None)
+    sent = ballot_component.payload(token, standing, language("ar"), None)
     assert set(sent["images"]) == {str(standing.image_id), str(standing.next_image_id)}
     assert all(url.startswith("data:image/png;base64,") for url in sent["images"].values())
     assert (sent["exposure_ms"], sent["fixation_ms"], sent["mode"]) == (200, 500, "single")
     assert [option["title"] for option in sent["options"]][-2:] == ["غضب", "لا شيء مما سبق"]
     assert "kind" not in sent["face"]  # whether a face is a check of attention is nobody's business in the browser
-    state["ballot-held"] = {standing.image_id}
-    assert set(ballot_component.payload(standing, language("ar"), None)["images"]) == {str(standing.next_image_id)}
+    state["ballot"] = {"event": {"kind": "missing", "serial": 5, "held": [standing.image_id]}}
+    ballot_component._receive(token)
+    again = ballot_component.payload(token, standing, language("ar"), None)
+    assert set(again["images"]) == {str(standing.next_image_id)}
+    assert again["pictures_of"] == sent["pictures_of"]
+
+    other = sqlite_repository.enrol("demo").token  # in the same tab; of a preview, the same numbers are other faces
+    theirs = ballot_component.payload(other, sqlite_repository.ballot(other), language("ar"), None)
+    assert len(theirs["images"]) == 2
+    assert theirs["pictures_of"] != sent["pictures_of"]
+    assert token not in str(sent) and other not in str(theirs)
 
 
 def test_the_same_message_twice_is_one_vote(sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,10 +98,30 @@ def test_the_same_message_twice_is_one_vote(sqlite_repository: Repository, monke
         state["ballot"] = {"event": sent}
         ballot_component._receive(token)
     assert [row["response_ms"] for row in rows(sqlite_repository)] == [812]
-    assert state["ballot-held"] == {1}
-    state["ballot"] = {"event": {"kind": "undo", "serial": 6}}
+    state.clear()  # the server was restarted; the browser sends again what was not acknowledged
+    state["ballot"] = {"event": event}
+    ballot_component._receive(token)
+    assert len(rows(sqlite_repository)) == 1
+    state["ballot"] = {"event": {"kind": "undo", "serial": 6, "done": 1}}
     ballot_component._receive(token)
     assert sqlite_repository.ballot(token).done == 0
+
+
+def test_an_undo_that_was_done_and_is_sent_again_takes_back_nothing_more(
+    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(sqlite_repository)
+    token = sqlite_repository.enrol("demo").token
+    for module in (ballot_component, ballot):
+        monkeypatch.setattr(module, "repository", lambda: sqlite_repository)
+    for _ in range(2):
+        image = sqlite_repository.ballot(token).image_id
+        assert image is not None
+        sqlite_repository.vote(token, image, "fear")
+    for _ in range(2):
+        monkeypatch.setattr(st, "session_state", {"ballot": {"event": {"kind": "undo", "serial": 9, "done": 2}}})
+        ballot_component._receive(token)
+        assert sqlite_repository.ballot(token).done == 1
 
 
 def test_several_answers(sqlite_repository: Repository) -> None:
@@ -112,6 +141,7 @@ def test_an_intensity_after_the_choice_which_none_of_these_does_not_need(sqlite_
     app = start_voting()
     choose(app, "fear")
     assert rows(sqlite_repository) == []
+    assert app.button(key="continue").disabled, "the middle is an answer only of somebody who went there"
     app.slider[0].set_value(80).run()
     proceed(app)
     choose(app, "none")
@@ -122,9 +152,13 @@ def test_valence_and_arousal_and_a_change_of_mind(sqlite_repository: Repository)
     create(sqlite_repository, response={"mode": "valence_arousal", "other_option": True})
     app = start_voting()
     choose(app, "anger")
+    app.slider[0].set_value(10)
+    app.slider[1].set_value(10).run()
     undo(app)  # nothing is stored yet: another choice can be made
     choose(app, "anger")
-    app.slider[0].set_value(-50)
+    assert app.button(key="continue").disabled
+    app.slider[0].set_value(-50).run()
+    assert app.button(key="continue").disabled
     app.slider[1].set_value(100).run()
     proceed(app)
     choose(app, "other")
