@@ -43,7 +43,7 @@ READING = "reading images"
 """Stage before the first step."""
 
 TEACHER_STAGE = re.compile(r"teacher (\d+)/(\d+)")
-"""How `ldlva.training.valence_arousal` names its stages."""
+"""How `ldlva.training.teachers` names its stages."""
 
 _PARTS = ("config.json", "metrics.jsonl", "checkpoint.pt", "model.safetensors", "job/job.json")
 

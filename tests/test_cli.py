@@ -57,7 +57,7 @@ def test_from_a_data_set_to_a_comparison(
         "intervals",
         "calibrated",
     }
-    assert scores["calibrated"]["fitted_on"] == "the other half of these faces"
+    assert scores["calibrated"]["fitted_on"] == "the votes of the other half of these faces"
     assert scores["reference"] == "human votes"
     assert list(scores["jeffreys"]) == ["1e-2", "1e-3", "1e-4", "1e-7"]
     assert (scores["n"], scores["filter"]) == (21, "argmax")

@@ -62,7 +62,7 @@ def list_models(as_json: Json = False) -> None:
         metrics = model["metrics"]
         scores = (f"{metrics['accuracy']:.1%}", f"{metrics['jeffreys'][HEADLINE]:.2f}")
         table.add_row(model["name"], model["method"], model["backbone"], model["data"]["source"], *scores)
-    Console().print(table)
+    Console(width=max(Console().width, 110)).print(table)
 
 
 @app.command("ship")

@@ -16,6 +16,9 @@ from ldlva.comparison.scoring import score
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.measures import COMPANIONS, HEADLINE, JEFFREYS, TITLES
 
+PIXELS = 48
+"""Pictures are read, of any size, and not looked at: labels and votes are what counts."""
+
 
 def targets(
     data: Annotated[str, typer.Option(help="A data set with votes, e.g. ferplus:~/FERPlus, or study:NAME.")],
@@ -37,7 +40,7 @@ def targets(
     from ldlva.training.teachers import read_posteriors
     from ldlva.training.valence_arousal import pseudo_valence_arousal, read_valence_arousal
 
-    dataset = load_data(data, split, label_filter)
+    dataset = load_data(data, split, label_filter, PIXELS)
     measured_against, people = dataset.reference()
     posteriors = read_posteriors(teacher_posteriors.expanduser(), dataset.names)
     if valence_arousal is not None:

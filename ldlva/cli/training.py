@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
+from ldlva.comparison.calibration import FEWEST_FACES
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
 from ldlva.jobs import ProgressFile
@@ -78,6 +79,7 @@ def train(
     """Train a model on the single labels of a data set. A killed run continues with --resume."""
     from ldlva.training.config import resolve_config
     from ldlva.training.distributed import joined_group
+    from ldlva.training.engine import complete
     from ldlva.training.engine import train as train_run
     from ldlva.training.runs import FollowedRun, Run
 
@@ -114,6 +116,7 @@ def train(
         if changed:
             raise LdlvaError(f"--resume continues with the run's own settings, but these differ: {', '.join(changed)}.")
         if run.is_finished():
+            complete(run, load_data)
             print(f"{out} has finished already.")
             return
     else:
@@ -208,16 +211,19 @@ def evaluate(
     if "reference" not in result:
         print(f"{title}: accuracy {result['accuracy']:.4f}. Single labels only: no distribution to measure against.")
         return
-    calibrated = result["calibrated"]
-    after = f"After temperature {calibrated['temperature']:.2f}"
-    table = Table("Measure", "Raw", after, title=f"{title}, against {result['reference']}")
-    table.add_row("accuracy", f"{result['accuracy']:.4f}", "the same")
+    columns = {"Raw": result}
+    if (calibrated := result["calibrated"]) is not None:
+        columns[f"After temperature {calibrated['temperature']:.2f}"] = calibrated
+    table = Table("Measure", *columns, title=f"{title}, against {result['reference']}")
+    table.add_row("accuracy", f"{result['accuracy']:.4f}", *["the same"][: len(columns) - 1])
     for epsilon in result["jeffreys"]:
-        cells = (_with_interval(scores, "jeffreys", epsilon) for scores in (result, calibrated))
+        cells = (_with_interval(scores, "jeffreys", epsilon) for scores in columns.values())
         table.add_row(f"Jeffreys divergence, clipped at {epsilon}", *cells)
     for key, name in (("soft_cross_entropy", "soft cross-entropy"), ("js", "Jensen-Shannon divergence")):
-        table.add_row(name, *(_with_interval(scores, key) for scores in (result, calibrated)))
-    Console().print(table)
+        table.add_row(name, *(_with_interval(scores, key) for scores in columns.values()))
+    if calibrated is None:
+        table.caption = f"No temperature: it takes {FEWEST_FACES} faces."
+    Console(width=max(Console().width, 100)).print(table)
 
 
 def _with_interval(scores: dict[str, Any], *keys: str) -> str:

@@ -5,7 +5,9 @@ It leaves every ranking of emotions as it is, so it tells a model that is wrong 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,31 @@ class Temperature:
     value: float
     fitted_on: str
     cross_fitted: bool = False
+
+
+def from_other_faces(stored: Mapping[str, Any], measured: Mapping[str, Any]) -> Temperature | None:
+    """A run's stored temperature if it is known to be fitted on other faces than those measured, else None.
+
+    Where both come from the same data set, they are other faces only if both name their part and the parts differ: what
+    else may differ, a filter or the number of faces, leaves many the same. A study's votes are never taken for other
+    faces, because the same picture may be in several studies.
+
+    Args:
+        stored: content of `temperature.json`.
+        measured: `source` and `split` of the faces; `role` of built-in ones.
+    """
+    if not isinstance(fitted := stored.get("fitted_on"), Mapping):
+        return None
+    source, part = fitted.get("source"), fitted.get("split")
+    same = source == measured.get("source") and measured.get("role") is None
+    parts = {part, measured.get("split")}
+    faces = fitted.get("n")
+    if source == "study" or (same and (None in parts or len(parts) == 1)):
+        return None
+    if isinstance(faces, int) and faces < FEWEST_FACES:
+        return None
+    what = f"{source} {part}, {faces} faces, {stored.get('reference', 'human votes')}"
+    return Temperature(float(stored["temperature"]), what)
 
 
 def with_temperature(probabilities: FloatArray, temperature: float) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ldlva.comparison.calibration import Temperature
+from ldlva.comparison.calibration import Temperature, from_other_faces
 from ldlva.comparison.comparison import Comparison, Report, compare
 from ldlva.comparison.plain_data import to_json
 from ldlva.distributions import FloatArray
@@ -192,7 +192,8 @@ def shared_labels(labels: Sequence[str], models: Sequence[Sequence[str]]) -> tup
 def restrict(votes: StudyVotes, labels: Sequence[str]) -> StudyVotes:
     """The votes for some of the labels only."""
     columns = [votes.labels.index(label) for label in labels]
-    return replace(votes, emotions=tuple(votes.emotions[c] for c in columns), counts=votes.counts[:, columns])
+    emotions = tuple(votes.emotions[c] for c in columns)
+    return replace(votes, emotions=emotions, counts=votes.counts[:, columns], sets=None)
 
 
 def _notes(study: StudySummary, votes: StudyVotes, shared: Sequence[str]) -> tuple[str, ...]:
@@ -233,18 +234,6 @@ def label_difference(predicted: Collection[str], asked: Collection[str]) -> str:
 
 
 def temperature(details: Mapping[str, Any], origin: Mapping[str, Any]) -> Temperature | None:
-    """A model's own temperature if it is known to be fitted on other faces than the study's, else None.
-
-    Where both come from the same data set, they are other faces only if both name their part and the parts differ;
-    a study's votes are never taken for other faces, because the same picture may be in several studies.
-    """
+    """A model's own temperature if it is known to be fitted on other faces than the study's, else None."""
     stored = details.get("temperature")
-    if not isinstance(stored, Mapping) or not isinstance(fitted := stored.get("fitted_on"), Mapping):
-        return None
-    source, part = fitted.get("source"), fitted.get("split")
-    same = source == origin.get("source") and origin.get("role") is None
-    parts = {part, origin.get("split")}
-    if source == "study" or (same and (None in parts or len(parts) == 1)):
-        return None
-    what = f"{source} {part}, {fitted.get('n')} faces, {stored.get('reference', 'human votes')}"
-    return Temperature(float(stored["temperature"]), what)
+    return from_other_faces(stored, origin) if isinstance(stored, Mapping) else None

@@ -18,7 +18,7 @@ from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
 from ldlva.training.distributed import ALONE, Group
-from ldlva.training.evaluation import fit_run_temperature
+from ldlva.training.evaluation import add_temperature
 from ldlva.training.methods import METHODS, TrainingSet
 from ldlva.training.runs import Run, git_revision
 from ldlva.training.teachers import teacher_posteriors, teachers_init
@@ -58,9 +58,20 @@ def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load
         training_set = replace(training_set, posteriors=posteriors)
     if METHODS[config.method].needs_valence_arousal:
         training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress, group)
-    fit(build_method(config, training_set), training_set, valid_set, config, run, progress, group=group)
-    if valid is not None and valid.has_reference and group.is_main:
-        fit_run_temperature(run, valid)
+    method = build_method(config, training_set, resumed=run.has_checkpoint())
+    fit(method, training_set, valid_set, config, run, progress, group=group)
+    if group.is_main:
+        add_temperature(run, valid)
+
+
+def complete(run: Run, load: Loader = load_dataset) -> None:
+    """Give a finished run what it lacks if its process ended right after the weights were written: its temperature.
+
+    Raises:
+        LdlvaError: the valid part cannot be read, or the folder not be written.
+    """
+    if run.temperature() is None:
+        add_temperature(run, _valid_part(run.config(), load))
 
 
 def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) -> dict[str, Any]:
@@ -103,7 +114,7 @@ def _teachers(config: TrainConfig) -> str:
 
 def fingerprint(dataset: FaceDataset) -> str:
     """SHA-256 over names, labels and pixels, read piece by piece."""
-    digest = hashlib.sha256("\n".join(dataset.names).encode())
+    digest = hashlib.sha256("\n".join(dataset.names).encode("utf-8", "surrogateescape"))
     digest.update(dataset.labels.tobytes())
     for start in range(0, len(dataset), HASHED_AT_ONCE):
         digest.update(dataset.images[start : start + HASHED_AT_ONCE].tobytes())

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ldlva.comparison.calibration import cross_fitted, fit_temperature, with_temperature
+from ldlva.comparison.calibration import FEWEST_FACES, calibrate, fit_temperature, from_other_faces
 from ldlva.comparison.scoring import score
 from ldlva.datasets import FaceDataset
-from ldlva.distributions import FloatArray
 from ldlva.errors import TrainingError
 from ldlva.training.predict import Predictor
 from ldlva.training.runs import Run
@@ -19,6 +18,9 @@ from ldlva.training.runs import Run
 
 def evaluate(runs: Sequence[Run], load: Callable[[int], FaceDataset]) -> dict[str, Any]:
     """What the `evaluate` command prints: accuracy against the single label, and divergences from the reference.
+
+    `calibrated` is after a temperature that never saw these faces: the run's own, if it is from other faces; else one
+    fitted on one half of them and applied to the other; None where they are too few for that.
 
     Several runs are an ensemble: the mean of their distributions. Single labels give accuracy and nothing else.
 
@@ -47,30 +49,30 @@ def evaluate(runs: Sequence[Run], load: Callable[[int], FaceDataset]) -> dict[st
     if not dataset.has_reference:
         return result
     measured_against, reference = dataset.reference()
-    calibrated, calibration = _calibrated(runs, probabilities, reference, dataset)
+    own = runs[0].temperature() if len(runs) == 1 else None
+    usable = None if own is None else from_other_faces(own, dataset.describe())
+    found = calibrate(probabilities, reference, usable)
+    calibrated = None
+    if found is not None:
+        predictions, temperature = found
+        calibrated = {
+            "temperature": temperature.value,
+            "fitted_on": temperature.fitted_on,
+            **score(reference, predictions, dataset.vote_counts),
+        }
     return result | {
         "reference": measured_against,
         **score(reference, probabilities, dataset.vote_counts),
-        "calibrated": {**calibration, **score(reference, calibrated, dataset.vote_counts)},
+        "calibrated": calibrated,
     }
 
 
-def fit_run_temperature(run: Run, valid: FaceDataset) -> None:
-    """Fit the temperature of a finished run on a valid part's reference and keep it in the run folder."""
+def add_temperature(run: Run, valid: FaceDataset | None) -> None:
+    """Fit the temperature of a finished run on a valid part's reference and keep it in the run folder, unless that was
+    done, or the valid part has no reference or too few faces."""
+    if valid is None or not valid.has_reference or len(valid) < FEWEST_FACES or run.temperature() is not None:
+        return
     measured_against, reference = valid.reference()
     probabilities = Predictor(run).predict_dataset(valid).probabilities
     temperature = fit_temperature(probabilities, reference)
     run.write_temperature({"temperature": temperature, "fitted_on": valid.describe(), "reference": measured_against})
-
-
-def _calibrated(
-    runs: Sequence[Run], probabilities: FloatArray, reference: FloatArray, dataset: FaceDataset
-) -> tuple[FloatArray, dict[str, Any]]:
-    """Predictions after the run's own temperature; where it was fitted on these very faces, or there is none (an
-    ensemble), after one fitted on one half of the faces and applied to the other."""
-    own = runs[0].temperature() if len(runs) == 1 else None
-    if own is not None and own["fitted_on"] != dataset.describe():
-        temperature = float(own["temperature"])
-        return with_temperature(probabilities, temperature), {"temperature": temperature, "fitted_on": own["fitted_on"]}
-    calibrated, temperature = cross_fitted(probabilities, reference)
-    return calibrated, {"temperature": temperature, "fitted_on": "the other half of these faces"}

@@ -115,6 +115,10 @@ class Run:
         with atomic_file(self.folder / "checkpoint.pt") as file:
             torch.save(state, file)
 
+    def has_checkpoint(self) -> bool:
+        """Whether an epoch was finished here."""
+        return (self.folder / "checkpoint.pt").is_file()
+
     def load_checkpoint(self) -> dict[str, Any] | None:
         """State after the last finished epoch, or None before the first.
 
@@ -122,7 +126,7 @@ class Run:
             TrainingError: the file is damaged.
         """
         path = self.folder / "checkpoint.pt"
-        if not path.is_file():
+        if not self.has_checkpoint():
             return None
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

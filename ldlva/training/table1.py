@@ -13,7 +13,7 @@ from ldlva.datasets import FaceDataset, Loader
 from ldlva.errors import MissingPartError, TrainingError
 from ldlva.inference import CONFIDENCE
 from ldlva.training.config import TrainConfig, resolve_config
-from ldlva.training.engine import train
+from ldlva.training.engine import complete, train
 from ldlva.training.predict import Predictor
 from ldlva.training.runs import Run
 from ldlva.training.trainer import Progress
@@ -69,7 +69,9 @@ def train_grid(cells: Sequence[Cell], progress: Callable[[Cell], Progress], load
         LdlvaError: as `engine.train`.
     """
     for cell in cells:
-        if not cell.run.is_finished():
+        if cell.run.is_finished():
+            complete(cell.run, load)
+        else:
             train(cell.config, cell.run, progress(cell), load)
 
 

@@ -30,8 +30,8 @@ def opinions(
         seed: of the random neighbours.
 
     Returns:
-        Distributions `[N, C]` by name. LDLVA's neighbours are weighted by their local similarity (paper Eq. 3), without
-        the learned calibration; all other means are plain.
+        Distributions `[N, C]` by name. LDLVA's neighbours are weighted by their local similarity as in the authors'
+        code (`losses.local_similarity`), without the learned calibration; all other means are plain.
 
     Raises:
         TrainingError: fewer than K + 1 samples.

@@ -48,6 +48,8 @@ class Compute:
         """Resolve `precision` and `threads`, and set torch's thread count."""
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        # By default cuDNN rounds float32 convolutions to ten bits on newer GPUs: not what is called float32 here.
+        torch.backends.cudnn.allow_tf32 = False
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if config.precision is not None:
             return cls(device, config.precision == "bfloat16")
@@ -155,11 +157,17 @@ def training_step(
     return float(loss.detach())
 
 
-def build_method(config: TrainConfig, train: TrainingSet) -> Method:
-    """The configured method; initial weights are drawn from the configured seed, then replaced by `config.init`."""
+def build_method(config: TrainConfig, train: TrainingSet, resumed: bool = False) -> Method:
+    """The configured method; initial weights are drawn from the configured seed, then replaced by `config.init`.
+
+    Args:
+        config: what to build.
+        train: what it will learn from.
+        resumed: a checkpoint will replace all weights, so `config.init` need not be there any more.
+    """
     torch.manual_seed(config.seed)
     network = FaceNetwork(config.backbone, train.channels, len(EMOTION_NAMES), config.stem)
-    if config.init is not None:
+    if config.init is not None and not resumed:
         load_initial_weights(network, config.init)
     return METHODS[config.method](train, network, config.method_options())
 

@@ -88,7 +88,7 @@ def _parts(repository: Repository) -> set[str]:
     return {part_of(content) for _, _, content in repository.images(repository.study("s"))}
 
 
-FERPLUS_VALID = {"temperature": {"temperature": 1.3, "fitted_on": {"source": "ferplus", "split": "valid", "n": 9}}}
+FERPLUS_VALID = {"temperature": {"temperature": 1.3, "fitted_on": {"source": "ferplus", "split": "valid", "n": 90}}}
 
 
 def studied(repository: Repository, labels: dict[str, tuple[str, ...]]) -> None:
@@ -142,6 +142,7 @@ def test_a_stored_result_keeps_the_votes_it_rests_on(sqlite_repository: Reposito
         (FERPLUS_VALID, DEMO.origin, True),
         ({"temperature": {"temperature": 1, "fitted_on": {"source": "faces", "split": "valid"}}}, DEMO.origin, True),
         ({"temperature": {"temperature": 1, "fitted_on": {"source": "study", "split": "valid"}}}, {}, False),
+        ({"temperature": {"temperature": 1, "fitted_on": {"source": "faces", "split": "valid", "n": 19}}}, {}, False),
         ({}, {"source": "folder"}, False),
         ({"temperature": None}, {"source": "folder"}, False),
     ],

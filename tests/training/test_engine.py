@@ -8,7 +8,7 @@ import pytest
 
 from ldlva.datasets import FaceDataset, load_dataset
 from ldlva.training.config import resolve_config
-from ldlva.training.engine import noisy_labels, run_record, train, training_part
+from ldlva.training.engine import complete, noisy_labels, run_record, train, training_part
 from ldlva.training.evaluation import evaluate
 from ldlva.training.methods import TrainingSet
 from ldlva.training.runs import Run
@@ -58,17 +58,31 @@ def test_class_weights_average_one_and_favour_the_rare(tiny_set: Callable[..., T
 
 
 def test_a_finished_run_knows_its_temperature(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
-    root = make_ferplus(parts=("train", "valid", "test"))
+    root = make_ferplus(per_emotion=3, parts=("train", "valid", "test"))
     config = resolve_config(data=f"ferplus:{root}", backbone="mobilenet_v2", image_size=32, epochs=1, batch_size=7)
     run = Run(tmp_path / "run")
     train(config, run, silent)
     kept = run.temperature()
     assert kept is not None
-    assert kept["fitted_on"] == {"source": "ferplus", "split": "valid", "filter": "argmax", "n": 14}
+    assert kept["fitted_on"] == {"source": "ferplus", "split": "valid", "filter": "argmax", "n": 21}
     on_test = evaluate([run], lambda size: load_dataset(f"ferplus:{root}", "test", None, size))
     assert on_test["calibrated"]["temperature"] == kept["temperature"]
-    on_valid = evaluate([run], lambda size: load_dataset(f"ferplus:{root}", "valid", None, size))
-    assert on_valid["calibrated"]["fitted_on"] == "the other half of these faces"
+    for rule in ("argmax", "majority"):  # another filter of the part does not make them other faces
+        on_valid = evaluate([run], lambda size, rule=rule: load_dataset(f"ferplus:{root}", "valid", rule, size))  # type: ignore[misc]
+        assert on_valid["calibrated"]["fitted_on"] == "the votes of the other half of these faces"
+
+    (run.folder / "temperature.json").unlink()  # killed right after the weights were written
+    complete(run)
+    assert run.temperature() == kept
+
+
+def test_few_faces_give_no_temperature(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    root = make_ferplus(per_emotion=2)
+    config = resolve_config(data=f"ferplus:{root}", backbone="mobilenet_v2", image_size=32, epochs=1, batch_size=7)
+    run = Run(tmp_path / "run")
+    train(config, run, silent)
+    assert run.temperature() is None
+    assert evaluate([run], lambda size: load_dataset(f"ferplus:{root}", "valid", None, size))["calibrated"] is None
 
 
 def test_several_runs_are_an_ensemble(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
