@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ldlva.emotions import LABEL_SETS, NONE_OF_THESE, emotion
 from ldlva.errors import SurveyError
 from ldlva.survey.access import new_secret
+from ldlva.survey.pack import PACK
 from ldlva.survey.protocol import Protocol
 from ldlva.survey.protocol_file import check_protocol
 from ldlva.survey.protocol_versions import check_faces, protocol_row
@@ -87,7 +88,9 @@ class NewStudyStore(Store):
                     raise SurveyError(f"{missing[0]!r} is not among the faces of {name!r}.")
                 names = [face for face in names if face in {*faces, *protocol.faces.special}]
             check_faces(protocol, names)
-            origin = {**study.origin, "cloned_from": study.name, **({} if chosen is None else {"chosen": chosen})}
+            # A clone of an imported study is none: its volunteers enrol here.
+            origin = {key: value for key, value in study.origin.items() if key != PACK}
+            origin |= {"cloned_from": study.name, **({} if chosen is None else {"chosen": chosen})}
             new = NewStudy(new_name, seed=study.seed, status="draft", origin=origin)
             row = _add_study(session, new, protocol)
             copied = ("name", "sha256", "media_type", "width", "height", "label", "content")
@@ -167,8 +170,13 @@ def _image_hashes(images: Sequence[NewImage]) -> list[str]:
 def _add_study(session: Session, study: NewStudy, protocol: Protocol) -> Study:
     _check_free(session, study.name)
     row = Study(
-        name=study.name, status=study.status, link_secret=new_secret(), seed=study.seed, origin=study.origin
-    )  # fmt: skip
+        name=study.name,
+        status=study.status,
+        link_secret=new_secret(),
+        private_secret=new_secret(),
+        seed=study.seed,
+        origin=study.origin,
+    )
     row.protocol_version = 1
     session.add(row)
     session.flush()

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from ldlva.survey.protocol import Protocol
+
+PACK = "pack"
+"""Key of a study's origin that says it was imported from a pack."""
+
+PLACEHOLDER = "{code}"
+"""What stands for a volunteer's code in a completion address."""
 
 Columns = dict[str, tuple[pa.DataType, str]]
 """Column name to type and meaning."""
@@ -100,11 +107,38 @@ TABLES: dict[str, Columns] = {
 Rows = list[dict[str, Any]]
 
 
-def publishing_problem(name: str, status: str, protocol: Protocol) -> str | None:
-    """Why a study should not be published yet, or None: whoever reads its protocol must not be able to cash in."""
-    if status == "closed" or protocol.completion.code is None:
+def publishing_problem(name: str, status: str, *protocols: Protocol) -> str | None:
+    """Why a study should not be published yet, or None: whoever reads its protocols must not be able to cash in.
+
+    Args:
+        name: of the study.
+        status: of the study.
+        protocols: all that are published with it.
+    """
+    if status == "closed":
         return None
-    return f"The protocol of {name!r}, published with it, names the completion code. Close the study first."
+    completions = [protocol.completion for protocol in protocols]
+    if any(completion.code is not None for completion in completions):
+        return f"The protocol of {name!r}, published with it, names the completion code. Close the study first."
+    if any(completion.url is not None and _may_hold_code(completion.url) for completion in completions):
+        return (
+            f"The protocol of {name!r}, published with it, names a completion address that may hold the completion "
+            "code. Close the study first."
+        )
+    return None
+
+
+def _may_hold_code(url: str) -> bool:
+    """Whether a completion address may itself hold a code, as panels hand them out: `https://.../complete?cc=C1AB2CD3`.
+
+    Nobody can tell a code from another word. With `{code}` the path leads to where the code is sent, and what a
+    parameter is called is no code; every other word after the host may be one.
+    """
+    address = urlsplit(url)
+    words = [parameter.rpartition("=")[2] for parameter in address.query.split("&")] + [address.fragment]
+    if PLACEHOLDER not in url:
+        words.append(address.path.strip("/"))
+    return any(word not in ("", PLACEHOLDER) for word in words)
 
 
 @dataclass(frozen=True)

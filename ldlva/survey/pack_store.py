@@ -14,14 +14,11 @@ from ldlva.emotions import NONE_OF_THESE, OTHER
 from ldlva.errors import SurveyError
 from ldlva.survey.access import keyed_hash, new_secret
 from ldlva.survey.new_studies import check_new_study_name
-from ldlva.survey.pack import Pack, Rows, publishing_problem
+from ldlva.survey.pack import PACK, Pack, Rows, publishing_problem
 from ldlva.survey.pictures import MEDIA_TYPES
 from ldlva.survey.protocol import parse_protocol
 from ldlva.survey.schema import Image, Model, Prediction, Study, StudyProtocol, Volunteer, Vote
-from ldlva.survey.store import Store, find_study, present_protocol
-
-PACK = "pack"
-"""Key of a study's origin that says it was imported from a pack."""
+from ldlva.survey.store import Store, find_study
 
 KINDS = ("face", "practice", "gold", "repeat")
 
@@ -40,11 +37,17 @@ class PackStore(Store):
             images: include the image files.
 
         Raises:
-            SurveyError: unknown study, or an open one whose protocol, which is published, names the completion code.
+            SurveyError: unknown study, or an open one with a protocol, all of which are published, that names the
+                completion code, or an address that may hold it.
         """
         with self._database.read() as session:
             study = find_study(session, name)
-            if problem := publishing_problem(name, study.status, present_protocol(session, study)[0]):
+            protocols = session.scalars(
+                select(StudyProtocol)
+                .where(StudyProtocol.study_id == study.id, StudyProtocol.version <= study.protocol_version)
+                .order_by(StudyProtocol.version)
+            ).all()
+            if problem := publishing_problem(name, study.status, *(parse_protocol(row.content) for row in protocols)):
                 raise SurveyError(problem)
             known = {"name": study.name, "seed": study.seed, "origin": study.origin, "withdrawn": study.withdrawn}
             pictures = session.scalars(select(Image).where(Image.study_id == study.id).order_by(Image.id)).all()
@@ -61,12 +64,7 @@ class PackStore(Store):
                         "content": row.content,
                         "created_on": _day(row.created_at),
                     }
-                    for row in session.scalars(
-                        select(StudyProtocol)
-                        .where(StudyProtocol.study_id == study.id)
-                        .where(StudyProtocol.version <= study.protocol_version)
-                        .order_by(StudyProtocol.version)
-                    )
+                    for row in protocols
                 ],
                 tables={
                     "votes": _votes(session, study, {row.id: n for n, row in raters}, names, answers),
@@ -107,6 +105,7 @@ class PackStore(Store):
                 name=wanted,
                 status="closed",
                 link_secret=new_secret(),
+                private_secret=new_secret(),
                 seed=pack.study["seed"],
                 origin={**pack.study["origin"], PACK: True},
                 withdrawn=pack.study["withdrawn"],
@@ -185,11 +184,16 @@ def _contradiction(table: str, row: dict[str, Any], fault: str) -> SurveyError:
 
 
 def _numbered(session: Session, study: Study) -> list[tuple[int, Volunteer]]:
-    """Raters with their published numbers: an order that only this database knows; an imported pack keeps its own."""
+    """Raters with their published numbers: an order that only this database knows; an imported pack keeps its own.
+
+    Who enrolled in an imported study that was opened again follows after the pack's raters, who never had a link.
+    """
     rows = session.scalars(select(Volunteer).where(Volunteer.study_id == study.id).order_by(Volunteer.id)).all()
-    if PACK not in study.origin:
-        rows = sorted(rows, key=lambda row: keyed_hash(study.link_secret, f"rater:{row.id}"))
-    return list(enumerate(rows, start=1))
+    kept = [r for r in rows if PACK in study.origin and r.token_hash is None and r.purged_at is None]
+    known = {row.id for row in kept}
+    drawn = [row for row in rows if row.id not in known]
+    drawn.sort(key=lambda row: keyed_hash(study.private_secret, f"rater:{row.id}"))
+    return list(enumerate([*kept, *drawn], start=1))
 
 
 def _votes(session: Session, study: Study, raters: dict[int, int], names: dict[int, str], answers: bool) -> Rows:

@@ -72,8 +72,9 @@ class ParticipationStore(Store):
             demographics: answers by the question's key; what is left open is absent.
 
         Raises:
-            VolunteerError: no such study, it is not open, the link does not admit to it, an answer is not allowed, or
-                every face has the votes it needs (or is promised to others at the moment).
+            VolunteerError: no such study, it is not open, the link does not admit to it, the participant's number came
+                with another link before, an answer is not allowed, or every face has the votes it needs (or is promised
+                to others at the moment).
         """
         with self._database.write() as session:
             study = session.scalar(select(Study).where(Study.name == study_name).with_for_update(key_share=True))
@@ -88,6 +89,7 @@ class ParticipationStore(Store):
                 raise VolunteerError("used", "This link was used before, and its answers were withdrawn.")
             now = self._clock()
             erase_due(session, study, protocol, now)
+            _must_be_new(session, study, entry.participant_id)
             volunteer = Volunteer(
                 study_id=study.id,
                 source=WEB_VOLUNTEER,
@@ -129,16 +131,21 @@ class ParticipationStore(Store):
     def ballot(self, token: str) -> Ballot:
         """Where the volunteer with this resume token stands; promises faces anew where the promise ran out.
 
+        Who was done before codes were stored in every case gets theirs now.
+
         Raises:
             VolunteerError: the token is unknown (mistyped, cut off or tampered with).
         """
         with self._database.read() as session:
             standing = find_standing(session, token)
-            if not standing.must_renew(self._clock()):
+            if not standing.must_renew(self._clock()) and not standing.lacks_code:
                 return standing.ballot(session)
         with self._database.write() as session:
             standing = find_standing(session, token, lock=True)
-            _renew(session, standing, self._clock())
+            now = self._clock()
+            _renew(session, standing, now)
+            if standing.lacks_code:
+                _finish(standing, now)
             return standing.ballot(session)
 
     def vote(
@@ -255,6 +262,21 @@ def _enrolled(session: Session, token: str) -> bool:
     return session.scalar(select(Volunteer.id).where(Volunteer.token_hash == secret_hash(token))) is not None
 
 
+def _must_be_new(session: Session, study: Study, participant_id: str | None) -> None:
+    """Whether a participant's number, as stored, is nobody's yet: two one-time links may carry the same one.
+
+    The second link must not lead to the first one's volunteer: anybody can write a number into a link.
+    """
+    if participant_id is not None and session.scalar(
+        select(Volunteer.id).where(Volunteer.study_id == study.id, Volunteer.participant_id == participant_id)
+    ):
+        raise VolunteerError(
+            "invitation",
+            "The participant's number in this link took part by another link before. Open that one, or ask whoever "
+            "sent you this one.",
+        )
+
+
 def _must_be_open(study: Study, protocol: Protocol, otherwise: str) -> None:
     if study.status != "open":
         title = protocol.say(protocol.title, protocol.languages[0])
@@ -265,7 +287,7 @@ def _must_be_open(study: Study, protocol: Protocol, otherwise: str) -> None:
 
 def _assign(session: Session, study: Study, protocol: Protocol, volunteer: Volunteer, now: datetime) -> None:
     """Choose a new volunteer's faces and promise them."""
-    generator = random.Random(f"{study.seed}:{volunteer.id}")
+    generator = _draws(study, volunteer)
     states = face_states(session, study, protocol, now)
     chosen = choose_faces(states, protocol.faces.per_volunteer, generator)
     if not chosen:
@@ -286,6 +308,11 @@ def _assign(session: Session, study: Study, protocol: Protocol, volunteer: Volun
     shuffled = protocol.response.option_order == "shuffled"
     volunteer.options = option_order(protocol.label_names, last, shuffled, generator)
     _promise(session, volunteer, trials, chosen, protocol, now)
+
+
+def _draws(study: Study, volunteer: Volunteer, occasion: str = "") -> random.Random:
+    """A volunteer's own random numbers. From the published seed alone, faces would tell who enrolled when."""
+    return random.Random(f"{study.seed}:{study.private_secret}:{volunteer.id}:{occasion}")
 
 
 def _promise(
@@ -314,14 +341,22 @@ def _renew(session: Session, standing: Standing, now: datetime) -> None:
         if trial.kind == "face" and trial.image_id in states and not states[trial.image_id].has_room
     }
     listed = {trial.image_id for trial in standing.trials}
-    generator = random.Random(f"{study.seed}:{volunteer.id}:{now.isoformat()}")
+    generator = _draws(study, volunteer, now.isoformat())
     others = [state for state in states.values() if state.image_id not in listed]
     spare = choose_faces(others, len(full), generator) if full else []
     if full:
         session.execute(delete(Claim).where(Claim.volunteer_id == volunteer.id, Claim.image_id.in_(full)))
     _promise(session, volunteer, replace_full(standing.trials, full, spare), spare, protocol, now)
-    if not standing.remaining and volunteer.finished_at is None:
-        volunteer.finished_at = now
+    if not standing.remaining:
+        _finish(standing, now)
+
+
+def _finish(standing: Standing, now: datetime) -> None:
+    """Store that a volunteer has no face left, and the code that proves it where everybody has one of their own."""
+    volunteer = standing.volunteer
+    volunteer.finished_at = volunteer.finished_at or now
+    if standing.protocol.completion.per_volunteer:
+        volunteer.completion_code = completion_code(standing.token)
 
 
 def _store_vote(session: Session, standing: Standing, trial: Trial, answer: Answer, now: datetime) -> None:
@@ -349,9 +384,7 @@ def _store_vote(session: Session, standing: Standing, trial: Trial, answer: Answ
     standing.voted.add((trial.image_id, trial.repeat))
     volunteer.claims_until = now + timedelta(minutes=protocol.faces.claim_minutes)
     if not standing.remaining:
-        volunteer.finished_at = now
-        if protocol.completion.per_volunteer:
-            volunteer.completion_code = completion_code(standing.token)
+        _finish(standing, now)
     session.flush()
 
 

@@ -12,7 +12,7 @@ from ldlva.errors import VolunteerError
 from ldlva.survey.access import normalised_code, secret_hash
 from ldlva.survey.protocol import Protocol
 from ldlva.survey.records import Withdrawal
-from ldlva.survey.schema import Claim, Study, Volunteer, Vote
+from ldlva.survey.schema import Claim, Invitation, Study, Volunteer, Vote
 from ldlva.survey.store import WEB_VOLUNTEER, Store, find_study, present_protocol
 
 
@@ -96,11 +96,23 @@ def _unknown_code() -> VolunteerError:
 def erase_due(session: Session, study: Study, protocol: Protocol, now: datetime) -> int:
     """Erase answers about volunteers, participants' numbers and every link and code to them; votes stay.
 
+    Of their one-time links only that they were used stays.
+
     Returns:
         How many volunteers that concerned.
     """
     if protocol.retention_days is None:
         return 0
+    # While volunteers still name their invitations. A used link stays used, but neither who it was for nor when that
+    # was may stay: the time is the one in the volunteer's row. Nor is it that of the purge, which `purged_at` holds:
+    # one purge is often one volunteer.
+    due = select(Volunteer.invitation_id).where(*_due(study, protocol, now), Volunteer.invitation_id.is_not(None))
+    session.execute(
+        update(Invitation)
+        .where(Invitation.id.in_(due))
+        .values(note="", used_at=Invitation.created_at)
+        .execution_options(synchronize_session=False)
+    )
     erased = session.execute(
         update(Volunteer)
         .where(*_due(study, protocol, now))

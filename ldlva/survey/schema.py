@@ -79,7 +79,10 @@ class Base(DeclarativeBase):
 
 
 class Study(Base):
-    """A set of images shown to volunteers; `protocol_version` says which protocol holds at present."""
+    """A set of images shown to volunteers; `protocol_version` says which protocol holds at present.
+
+    `link_secret` is part of the link that all volunteers get, `private_secret` never leaves the server.
+    """
 
     __tablename__ = "study"
     __table_args__ = (CheckConstraint(f"status IN {STUDY_STATUSES}", name="status"),)
@@ -89,6 +92,7 @@ class Study(Base):
     status: Mapped[str] = mapped_column(String(10))
     protocol_version: Mapped[int] = mapped_column(default=1)
     link_secret: Mapped[str] = mapped_column(String(40))
+    private_secret: Mapped[str] = mapped_column(String(40))
     seed: Mapped[int]
     origin: Mapped[dict[str, Any]]
     withdrawn: Mapped[int] = mapped_column(default=0)

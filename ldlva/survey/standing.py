@@ -45,6 +45,12 @@ class Standing:
         until = self.volunteer.claims_until
         return self.study.status == "open" and until is not None and until <= now and bool(self.remaining)
 
+    @property
+    def lacks_code(self) -> bool:
+        """Whether a volunteer is done, but without the code of their own that the protocol promises."""
+        promised = self.protocol.completion.per_volunteer and self.volunteer.completion_code is None
+        return promised and bool(self.volunteer.trials) and not self.remaining
+
     def ballot(self, session: Session) -> Ballot:
         remaining, total = self.remaining, len(self.volunteer.trials)
         if total == 0:

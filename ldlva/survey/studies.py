@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sqlalchemy import Select, case, func, select, update
@@ -15,6 +16,13 @@ from ldlva.survey.protocol_versions import has_volunteers
 from ldlva.survey.records import NewImage, StudyStatus, StudySummary
 from ldlva.survey.schema import STUDY_STATUSES, Image, Invitation, Study, StudyProtocol, Volunteer, Vote
 from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store, find_study
+
+
+@dataclass(frozen=True)
+class StoredStudy(StudySummary):
+    """A summary as it comes from the database, with the study's secret that never leaves the server."""
+
+    private_secret: str = field(repr=False)
 
 
 class StudyStore(Store):
@@ -159,9 +167,9 @@ def _summaries() -> Select[Any]:
     )
 
 
-def _summary(row: Any) -> StudySummary:
+def _summary(row: Any) -> StoredStudy:
     study: Study = row.Study
-    return StudySummary(
+    return StoredStudy(
         id=study.id,
         name=study.name,
         status=cast(StudyStatus, study.status),
@@ -169,6 +177,7 @@ def _summary(row: Any) -> StudySummary:
         protocol_version=study.protocol_version,
         protocol_hash=row.sha256,
         link_secret=study.link_secret,
+        private_secret=study.private_secret,
         seed=study.seed,
         origin=study.origin,
         created_at=study.created_at,

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from ldlva.errors import SurveyError, VolunteerError
+from ldlva.languages import language
 from ldlva.survey.database import Database
 from ldlva.survey.invitations import study_path
 from ldlva.survey.repository import Repository
@@ -105,6 +106,24 @@ def test_a_participants_number_takes_part_once_and_is_stored_as_the_protocol_say
     assert code == row["completion_code"]
     assert code
     assert (row["participant_id"] == "5f3a-unmistakeable") == (storage == "plain")
+
+
+@pytest.mark.parametrize("storage", ["hashed", "plain"])
+def test_a_participants_number_comes_by_one_link_only(repository: Repository, storage: str) -> None:
+    access = {"who": "one_time", "participant_id": "P", "participant_id_storage": storage}
+    create(repository, protocol(access=access), 1)
+    create(repository, protocol(access=access), 1, "other")
+    first, second = (secret_of(path) for path in repository.invite("s", ["", ""]))
+    enrolment = repository.enrol("s", invitation=first, participant_id="77")
+    with pytest.raises(VolunteerError, match="took part by another link before") as caught:
+        repository.enrol("s", invitation=second, participant_id=" 77")
+    assert language("en").text(f"errors.{kind(caught)}", **caught.value.values)
+    assert [i.used_at is not None for i in repository.invitations("s")] == [True, False]
+    assert repository.enrol("s", invitation=first, participant_id="77").token == enrolment.token
+    [elsewhere] = repository.invite("other", [""])
+    assert repository.enrol("other", invitation=secret_of(elsewhere), participant_id="77").resumed is False
+    repository.withdraw(enrolment.withdrawal_code)
+    assert repository.enrol("s", invitation=second, participant_id="77").resumed is False
 
 
 def test_codes_differ_between_volunteers_and_appear_when_done(repository: Repository) -> None:

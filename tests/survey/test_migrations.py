@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from alembic import command
@@ -17,25 +18,30 @@ from ldlva.survey.access import secret_hash
 from ldlva.survey.database import MIGRATIONS, Database
 from ldlva.survey.protocol import Protocol, parse_protocol
 from ldlva.survey.repository import Repository
-from ldlva.survey.schema import Base
+from ldlva.survey.schema import Base, Invitation, Study
 
 BASIC = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger"]
 WHEN = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
+def go_back(connection: sa.Connection, revision: str) -> Mapping[str, sa.Table]:
+    """Make the database an empty one of an earlier schema; returns its tables."""
+    for table in reversed(Base.metadata.sorted_tables):
+        connection.execute(text(f"DROP TABLE {table.name}"))
+    connection.execute(text("DROP TABLE alembic_version"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+    metadata = sa.MetaData()
+    metadata.reflect(connection)
+    return metadata.tables
+
+
 def first_schema(database: Database) -> None:
     """Go back to the first schema, and put in what its product would have."""
     with database.engine.connect().execution_options(ldlva_write=True) as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(text(f"DROP TABLE {table.name}"))
-        connection.execute(text("DROP TABLE alembic_version"))
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        metadata = sa.MetaData()
-        metadata.reflect(connection)
-        table = metadata.tables
+        table = go_back(connection, "0001")
         study = {"description": "", "status": "open", "seed": 3, "origin": {"source": "folder"}, "created_at": WHEN}
         consent = {"consent_text": "Agree.", "consent_version": "9"}
         connection.execute(
@@ -85,6 +91,9 @@ def test_a_first_database_keeps_everything_and_becomes_the_present_one(database:
     assert (study.volunteers, study.imported_raters, study.votes, study.withdrawn) == (1, 1, 2, 0)
     assert repository.study("b").labels == ("fear", "anger")
     assert study.link_secret != repository.study("b").link_secret
+    with database.read() as session:
+        own = [secret for row in session.scalars(sa.select(Study)) for secret in (row.link_secret, row.private_secret)]
+    assert len(set(own)) == 4 and all(len(secret) == 24 for secret in own)
     assert [row["protocol_hash"] for row in repository.vote_rows(study)] == [None, None]
 
     # The volunteer goes on where they were, and keeps the number of their votes going up.
@@ -112,3 +121,32 @@ def test_a_migrated_protocol_is_written_out_in_full(database: Database) -> None:
         study = Repository(database).study(name)
         assert hashlib.sha256(content.encode()).hexdigest() == study.protocol_hash == parse_protocol(content).hash
         assert json.loads(content).keys() == Protocol.model_fields.keys()
+
+
+def test_links_of_volunteers_who_were_made_anonymous_lead_to_them_no_more(database: Database) -> None:
+    later = WHEN + timedelta(microseconds=1)
+    with database.engine.connect().execution_options(ldlva_write=True) as connection:
+        table = go_back(connection, "0003")
+        study = {"status": "open", "protocol_version": 1, "link_secret": "x", "seed": 0, "origin": {}, "withdrawn": 0}
+        connection.execute(sa.insert(table["study"]), [{"name": name, "created_at": WHEN, **study} for name in "ab"])
+        invitation = {"study_id": 1, "created_at": WHEN - timedelta(days=1)}
+        used = [("purged", WHEN), ("withdrawn", later), ("present", later + timedelta(days=1)), ("unused", None)]
+        connection.execute(
+            sa.insert(table["invitation"]),
+            [{"secret_hash": note, "note": note, "used_at": at, **invitation} for note, at in used]
+            + [{"secret_hash": "b", "note": "elsewhere", "used_at": WHEN} | invitation | {"study_id": 2}],
+        )
+        volunteer = {"study_id": 1, "source": "web", "trials": [], "options": []}
+        connection.execute(
+            sa.insert(table["volunteer"]),
+            [
+                {"created_at": WHEN, "purged_at": later, "invitation_id": None, **volunteer},
+                {"created_at": later + timedelta(days=1), "purged_at": None, "invitation_id": 3, **volunteer},
+            ],
+        )
+        connection.commit()
+    database.prepare()
+    with database.read() as session:
+        rows = session.scalars(sa.select(Invitation).order_by(Invitation.id)).all()
+    assert [row.note for row in rows] == ["", "withdrawn", "present", "unused", "elsewhere"]
+    assert [row.used_at for row in rows] == [WHEN - timedelta(days=1), *(at for _, at in used[1:]), WHEN]

@@ -13,12 +13,14 @@ import pytest
 from sqlalchemy import select
 
 from ldlva.errors import SurveyError, VolunteerError
+from ldlva.survey import participation
+from ldlva.survey.access import completion_code
 from ldlva.survey.database import Database
 from ldlva.survey.protocol import Protocol
 from ldlva.survey.protocol_file import check_protocol
 from ldlva.survey.records import Ballot, NewStudy
 from ldlva.survey.repository import Repository
-from ldlva.survey.schema import Claim, Volunteer, Vote, now
+from ldlva.survey.schema import Claim, Study, Volunteer, Vote, now
 from tests.conftest import pictures
 
 
@@ -154,6 +156,36 @@ def test_who_comes_back_before_any_vote_and_too_late_is_told_so(timed: Repositor
         timed.ballot(late)
     assert caught.value.kind == "complete"
     assert counts(timed) == [1]
+
+
+def test_who_is_done_because_others_filled_the_rest_gets_a_code(timed: Repository, clock: Clock) -> None:
+    create(timed, quota(1, completion={"per_volunteer": True}), 2)
+    late = timed.enrol("s").token
+    assert vote_on(timed, late, 1).completion_code is None
+    clock.pass_minutes(31)
+    vote_on(timed, timed.enrol("s").token)
+    code = timed.ballot(late).completion_code
+    assert code == completion_code(late)
+    assert timed.volunteer_rows(timed.study("s"))[0]["completion_code"] == code
+
+
+@pytest.mark.parametrize("status", ["open", "closed"])
+def test_who_was_done_without_a_code_gets_it_when_they_open_their_link(
+    timed: Repository, clock: Clock, database: Database, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    create(timed, quota(1, completion={"per_volunteer": True}), 1)
+    token = timed.enrol("s").token
+    vote_on(timed, token)
+    with database.write() as session:
+        volunteer = session.scalars(select(Volunteer)).one()
+        finished, volunteer.completion_code = volunteer.finished_at, None
+    timed.set_study_status("s", status)
+    clock.pass_minutes(31)
+    assert timed.ballot(token).completion_code == completion_code(token)
+    [row] = timed.volunteer_rows(timed.study("s"))
+    assert (row["completion_code"], row["finished_at"]) == (completion_code(token), finished)
+    monkeypatch.setattr(database, "write", pytest.fail)  # from now on, looking is reading
+    assert timed.ballot(token).completion_code == completion_code(token)
 
 
 def test_voting_keeps_the_promise_alive(timed: Repository, clock: Clock) -> None:
@@ -408,3 +440,12 @@ def test_claims_turn_into_votes(timed: Repository, database: Database) -> None:
     with database.read() as session:
         assert len(session.scalars(select(Claim)).all()) == 1
         assert session.scalars(select(Volunteer)).one().finished_at is None
+
+
+def test_a_volunteers_draws_do_not_follow_from_the_seed_alone() -> None:
+    """The seed and every list of faces are published: together they would tell the order of enrolment."""
+    study, other = (Study(seed=3, private_secret=secret) for secret in ("one", "another"))
+    volunteer = Volunteer(id=1)
+    assert participation._draws(study, volunteer).random() == participation._draws(study, volunteer).random()
+    assert participation._draws(study, volunteer).random() != participation._draws(other, volunteer).random()
+    assert participation._draws(study, volunteer).random() != participation._draws(study, Volunteer(id=2)).random()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from ldlva.errors import VolunteerError
 from ldlva.survey.access import normalised_code
@@ -16,7 +16,7 @@ from ldlva.survey.open import open_repository
 from ldlva.survey.protocol_file import check_protocol
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
-from ldlva.survey.schema import Base, now
+from ldlva.survey.schema import Base, Invitation, Volunteer, now
 from tests.conftest import pictures
 from tests.survey.test_participation import Clock, clock, create, protocol, timed, vote_on
 
@@ -160,6 +160,41 @@ def test_after_the_retention_time_votes_stay_and_who_it_was_goes(
     clock.pass_minutes(1)
     assert [(p.study, p.retention_days, p.volunteers) for p in timed.purge("s")] == [("s", 10, 1)]
     assert timed.purge()[0].volunteers == 0
+
+
+@pytest.mark.parametrize("when", ["at once", "each after its own time"])
+def test_after_the_retention_time_no_one_time_link_leads_to_a_volunteer(
+    timed: Repository, clock: Clock, database: Database, when: str
+) -> None:
+    create(timed, protocol(retention_days=10, access={"who": "one_time"}), 1)
+    first, second, unused = (path.rpartition("=")[2] for path in timed.invite("s", ["Ann", "Bo", WORD]))
+    clock.pass_minutes(1)
+    for secret in (first, second):
+        timed.enrol("s", invitation=secret)
+        clock.pass_minutes(24 * 60)
+    for days in (12,) if when == "at once" else (8.5, 1):
+        clock.pass_minutes(days * 24 * 60)
+        timed.purge()
+    assert [(i.note, i.used_at is not None) for i in timed.invitations("s")] == [("", True), ("", True), (WORD, False)]
+    with database.read() as session:
+        used = {row.used_at for row in session.scalars(select(Invitation)) if row.used_at is not None}
+        for volunteer in session.scalars(select(Volunteer)):
+            assert volunteer.purged_at is not None and volunteer.invitation_id is None
+            assert not used & {volunteer.created_at, volunteer.consented_at, volunteer.purged_at}
+    with pytest.raises(VolunteerError) as caught:
+        timed.enrol("s", invitation=first)
+    assert caught.value.kind == "used"
+    assert timed.enrol("s", invitation=unused).token
+
+
+def test_a_purge_leaves_the_links_of_others_alone(timed: Repository, clock: Clock) -> None:
+    for name in ("s", "other"):
+        create(timed, protocol(retention_days=10 if name == "s" else None, access={"who": "one_time"}), 1, name)
+        timed.enrol(name, invitation=timed.invite(name, ["Ann"])[0].rpartition("=")[2])
+    clock.pass_minutes(11 * 24 * 60)
+    timed.enrol("s", invitation=timed.invite("s", ["Bo"])[0].rpartition("=")[2])
+    assert [(i.note, i.used_at == clock.time) for i in timed.invitations("s")] == [("", False), ("Bo", True)]
+    assert [i.note for i in timed.invitations("other")] == ["Ann"]
 
 
 def test_opening_the_database_erases_what_is_due(sqlite_repository: Repository) -> None:

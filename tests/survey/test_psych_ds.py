@@ -21,9 +21,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import SurveyError
+from ldlva.survey.access import keyed_hash
 from ldlva.survey.database import Database
 from ldlva.survey.pack import TABLES
 from ldlva.survey.protocol_file import check_protocol
@@ -227,6 +229,7 @@ def a_voted_study(repository: Repository, name: str = "my-study") -> dict[str, s
             "participant": str(volunteer.participant_id),
             "their number": "participant-7",
             "link": study.link_secret,
+            "private": session.get_one(Study, study.id).private_secret,
             "answer": "lighthouse",
             "own word": "bittersweet",
             "who withdrew": "astronaut",
@@ -280,6 +283,64 @@ def test_raters_are_numbered_in_an_order_that_tells_nothing(sqlite_repository: R
     assert sorted(votes) == [1] * 6 + [2] * 6
     assert votes != [1, 2] * 6  # as they came; equal by chance once in 924 studies, and the study's secret is random
     assert sqlite_repository.pack("s") == pack
+
+
+def test_the_numbers_do_not_follow_from_what_volunteers_hold(sqlite_repository: Repository) -> None:
+    sqlite_repository.create_study(NewStudy("s", "S"), pictures(1))
+    study = sqlite_repository.study("s")
+    enrol_and_vote(sqlite_repository, "s", 12)
+    with sqlite_repository._database.read() as session:
+        ids = session.scalars(select(Volunteer.id).order_by(Volunteer.id)).all()
+    guessed = sorted(ids, key=lambda number: keyed_hash(study.link_secret, f"rater:{number}"))
+    # Equal by chance once in 12! times.
+    assert published_order(sqlite_repository, "s") != [f"vote {ids.index(number)}" for number in guessed]
+
+
+@pytest.mark.parametrize("faces", [None, ["face00.png"]])
+def test_clones_of_an_imported_study_number_their_raters_anew(
+    published: Path, sqlite_repository: Repository, faces: list[str] | None
+) -> None:
+    sqlite_repository.unpack(*read_pack(published), "imported")
+    sqlite_repository.clone_study("imported", "clone", protocol(response={"other_option": True}), faces)
+    assert sqlite_repository.study("imported").origin == {"pack": True}
+    assert sqlite_repository.study("clone").origin == {"cloned_from": "imported"}
+    sqlite_repository.set_study_status("clone", "open")
+    enrol_and_vote(sqlite_repository, "clone", 12)
+    order = published_order(sqlite_repository, "clone")
+    assert order != sorted(order, key=lambda word: int(word.removeprefix("vote ")))
+
+
+def test_who_enrols_in_an_imported_study_is_numbered_anew_after_its_raters(
+    published: Path, sqlite_repository: Repository
+) -> None:
+    sqlite_repository.unpack(*read_pack(published), "imported")
+    before = sqlite_repository.pack("imported", answers=True)
+    sqlite_repository.set_study_status("imported", "paused")
+    sqlite_repository.set_protocol("imported", protocol(response={"other_option": True}))
+    sqlite_repository.set_study_status("imported", "open")
+    enrol_and_vote(sqlite_repository, "imported", 12)
+    after = sqlite_repository.pack("imported", answers=True)
+    assert after.tables["votes"][: len(before.tables["votes"])] == before.tables["votes"]
+    order = published_order(sqlite_repository, "imported")[1:]
+    assert order != sorted(order, key=lambda word: int(word.removeprefix("vote ")))
+
+
+def enrol_and_vote(repository: Repository, name: str, volunteers: int) -> None:
+    """Volunteers whose own words say in which order they came."""
+    with repository._database.write() as session:
+        study = session.scalars(select(Study).where(Study.name == name)).one()
+    for number in range(volunteers):
+        token = repository.enrol(name).token
+        vote_on(repository, token, 1)
+        with repository._database.write() as session:
+            mine = select(Vote).where(Vote.study_id == study.id).order_by(Vote.id.desc()).limit(1)
+            session.scalars(mine).one().other_text = f"vote {number}"
+
+
+def published_order(repository: Repository, name: str) -> list[str]:
+    """Raters' own words in the order of their published numbers."""
+    words = {row["rater"]: row["other_text"] for row in repository.pack(name, answers=True).tables["votes"]}
+    return [words[number] for number in sorted(words)]
 
 
 def test_it_is_a_psych_ds_data_set(sqlite_repository: Repository, tmp_path: Path) -> None:
@@ -435,6 +496,44 @@ def test_names_weights_and_running_studies_in_the_way(published: Path, sqlite_re
         sqlite_repository.pack("paid")
     sqlite_repository.set_study_status("paid", "closed")
     assert sqlite_repository.pack("paid").tables["votes"] == []
+
+
+PROLIFIC = "https://app.prolific.com/submissions/complete?cc=C1AB2CD3"
+HARMLESS = [
+    {},
+    {"url": "https://panel.example"},
+    {"url": "https://panel.example/"},
+    {"per_volunteer": True},
+    {"per_volunteer": True, "url": "https://panel.example/{code}"},
+    {"per_volunteer": True, "url": "https://panel.example/complete?cc={code}"},
+]
+TELLING = [
+    {"code": "C1AB2CD3"},
+    {"code": "C1AB2CD3", "url": "https://panel.example/complete?cc={code}"},
+    {"url": PROLIFIC},
+    {"per_volunteer": True, "url": PROLIFIC},
+    {"per_volunteer": True, "url": PROLIFIC + "&own={code}"},
+    {"url": "https://panel.example/complete/C1AB2CD3"},
+    {"url": "https://panel.example/?C1AB2CD3"},
+    {"url": "https://panel.example/#C1AB2CD3"},
+]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("completion", [*HARMLESS, *TELLING])
+def test_no_running_study_is_published_with_what_panels_pay_for(
+    sqlite_repository: Repository, completion: dict[str, Any], earlier: bool
+) -> None:
+    first, then = (completion, {}) if earlier else ({}, completion)
+    sqlite_repository.create_study(NewStudy("paid", protocol=protocol(completion=first)), pictures(1))
+    sqlite_repository.set_study_status("paid", "paused")
+    sqlite_repository.set_protocol("paid", protocol(completion=then))
+    sqlite_repository.set_study_status("paid", "open")
+    if completion in TELLING:
+        with pytest.raises(SurveyError, match=r"completion code\. Close the study first"):
+            sqlite_repository.pack("paid")
+        sqlite_repository.set_study_status("paid", "closed")
+    assert sqlite_repository.pack("paid").protocols[-1]["sha256"] == protocol(completion=then).hash
 
 
 def test_an_imported_study_on_both_databases(repository: Repository, tmp_path: Path) -> None:
