@@ -20,6 +20,7 @@ from ldlva.training.config import TrainConfig
 from ldlva.training.distributed import ALONE, Group
 from ldlva.training.evaluation import add_temperature
 from ldlva.training.methods import METHODS, TrainingSet
+from ldlva.training.methods.ldlva import LdlvaOptions
 from ldlva.training.runs import Run, git_revision
 from ldlva.training.teachers import teacher_posteriors, teachers_init
 from ldlva.training.trainer import Compute, Progress, build_method, fit
@@ -43,12 +44,18 @@ def train(config: TrainConfig, run: Run, progress: Progress, load: Loader = load
         group: the processes that train together; all call this, with a `FollowedRun` in all but the main one.
 
     Raises:
-        LdlvaError: the data, the settings or the folder do not allow it.
+        LdlvaError: the data, the settings or the folder do not allow it, or another process trains there.
     """
+    with run.held():
+        _train(config, run, progress, load, group)
+
+
+def _train(config: TrainConfig, run: Run, progress: Progress, load: Loader, group: Group) -> None:
     dataset = load(config.data, "train", config.filter, config.image_size)
     if group.agreed(run.exists()):
-        _check_same_data(run, dataset)
+        _check_same_run(config, run, dataset)
     else:
+        _check_epochs(config)
         run.create(config, run_record(config, dataset, group))
     training_set = training_part(dataset, config)
     valid = _valid_part(config, load)
@@ -121,7 +128,18 @@ def fingerprint(dataset: FaceDataset) -> str:
     return digest.hexdigest()
 
 
-def _check_same_data(run: Run, dataset: FaceDataset) -> None:
+def _check_epochs(config: TrainConfig) -> None:
+    options = config.method_options()
+    if isinstance(options, LdlvaOptions) and options.warmup_epochs >= config.epochs:
+        raise TrainingError(
+            f"The number of epochs, {config.epochs}, leaves none after the warm-up, which is plain cross-entropy: "
+            "raise --epochs, or lower warmup_epochs."
+        )
+
+
+def _check_same_run(config: TrainConfig, run: Run, dataset: FaceDataset) -> None:
+    if run.config() != config:
+        raise TrainingError(f"{run.folder} was started with other settings. Choose another folder.")
     if run.record().get("data", {}).get("sha256") != fingerprint(dataset):
         raise TrainingError(
             f"The images or labels changed since {run.folder} was started. Restore them, or start a new run."

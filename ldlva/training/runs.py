@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -34,6 +35,9 @@ from torch import Tensor
 from ldlva.errors import TrainingError
 from ldlva.training.config import TrainConfig, resolve_config
 
+LOCK = ".lock"
+"""File that the training process holds."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -51,6 +55,29 @@ class Run:
 
     def is_finished(self) -> bool:
         return (self.folder / "model.safetensors").is_file()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training here. The system lets go of what a killed process held.
+
+        Raises:
+            TrainingError: another process holds the folder, or it cannot be made.
+        """
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / LOCK).open("a")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TrainingError(f"{self.folder} is being trained already. Wait for it, or stop it first.") from None
+            try:
+                yield
+            finally:
+                if not self.exists():  # it failed before there was a run
+                    with contextlib.suppress(OSError):
+                        (self.folder / LOCK).unlink()
+                        self.folder.rmdir()
 
     def create(self, config: TrainConfig, record: dict[str, Any]) -> None:
         """Start a run here.
@@ -161,7 +188,11 @@ class Run:
 
 
 class FollowedRun(Run):
-    """A run that another process of the same training writes; this one reads it."""
+    """A run that another process of the same training holds and writes; this one reads it."""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        yield
 
     def create(self, config: TrainConfig, record: dict[str, Any]) -> None:
         pass

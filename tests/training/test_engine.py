@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ldlva.datasets import FaceDataset, load_dataset
-from ldlva.training.config import resolve_config
+from ldlva.errors import DatasetError, TrainingError
+from ldlva.training.config import TrainConfig, resolve_config
 from ldlva.training.engine import complete, noisy_labels, run_record, train, training_part
 from ldlva.training.evaluation import evaluate
 from ldlva.training.methods import TrainingSet
 from ldlva.training.runs import Run
+from ldlva.training.trainer import Compute
 from tests.conftest import FerPlusMaker
 from tests.training.conftest import silent
 
@@ -108,3 +113,56 @@ def test_a_run_started_from_another_begins_where_that_one_ended(tmp_path: Path, 
     train(resolve_config(**settings, init=str(first.folder), learning_rate=1e-12, seed=5), second, silent)
     weights = [run.load_weights()["classifier.weight"] for run in (first, second)]
     np.testing.assert_allclose(weights[0].numpy(), weights[1].numpy(), atol=1e-6)
+
+
+def quick(root: Path, **changed: Any) -> TrainConfig:
+    settings = {"backbone": "mobilenet_v2", "image_size": 32, "epochs": 1, "batch_size": 7, "threads": 1}
+    return resolve_config(data=f"ferplus:{root}", **settings | changed)
+
+
+def test_two_trainings_in_one_folder_are_refused_from_the_first_moment(
+    tmp_path: Path, make_ferplus: FerPlusMaker
+) -> None:
+    config, run = quick(make_ferplus()), Run(tmp_path / "run")
+
+    def load_and_look(*arguments: Any) -> FaceDataset:
+        """While the first still reads its images: nothing but the lock is there."""
+        assert not run.exists()
+        with pytest.raises(TrainingError, match="is being trained already"):
+            train(config, Run(run.folder), silent)
+        return load_dataset(*arguments)
+
+    calls = iter([load_and_look])
+    train(config, run, silent, lambda *arguments: next(calls, load_dataset)(*arguments))
+    assert run.is_finished()
+    with pytest.raises(TrainingError, match="was started with other settings"):
+        train(quick(tmp_path / "FERPlus", seed=2), run, silent)
+
+
+def test_a_training_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        train(quick(tmp_path / "nowhere"), Run(tmp_path / "run"), silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_ldlva_that_would_be_cross_entropy_throughout_is_refused(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    with pytest.raises(TrainingError, match="leaves none after the warm-up"):
+        train(quick(make_ferplus(), method="ldlva", options={"warmup_epochs": 1}), Run(tmp_path / "run"), silent)
+
+
+def test_a_run_resumes_without_the_weights_it_started_from(tmp_path: Path, make_ferplus: FerPlusMaker) -> None:
+    root, first, second = make_ferplus(), Run(tmp_path / "first"), Run(tmp_path / "second")
+    train(quick(root), first, silent)
+    config = quick(root, init=str(first.folder))
+    train(config, second, silent)
+    expected = second.load_weights()["classifier.weight"]
+    shutil.rmtree(first.folder)
+    (second.folder / "model.safetensors").unlink()
+    train(config, second, silent)
+    torch.testing.assert_close(second.load_weights()["classifier.weight"], expected)
+
+
+def test_float32_is_not_rounded_to_ten_bits_on_a_gpu() -> None:
+    torch.backends.cudnn.allow_tf32 = True
+    Compute.from_config(resolve_config(data="x:y"))
+    assert not torch.backends.cudnn.allow_tf32

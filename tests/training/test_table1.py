@@ -17,7 +17,7 @@ from tests.training.conftest import silent
 
 
 def settings(root: Path) -> dict[str, Any]:
-    return {"data": f"ferplus:{root}", "epochs": 1, "image_size": 32, "batch_size": 7, "threads": 1} | {
+    return {"data": f"ferplus:{root}", "epochs": 2, "image_size": 32, "batch_size": 7, "threads": 1} | {
         "teacher_epochs": 1,
         "teacher_folds": 2,
     }
@@ -56,7 +56,7 @@ def test_a_grid_is_not_continued_with_other_settings(tmp_path: Path, make_ferplu
     given = settings(make_ferplus())
     train_grid(grid(tmp_path / "grid", ["mobilenet_v2"], given)[:1], lambda cell: silent, load_dataset)
     with pytest.raises(TrainingError, match="other settings"):
-        grid(tmp_path / "grid", ["mobilenet_v2"], {**given, "epochs": 2})
+        grid(tmp_path / "grid", ["mobilenet_v2"], {**given, "epochs": 3})
     with pytest.raises(TrainingError, match="Unknown backbone 'vgg'"):
         grid(tmp_path / "grid", ["vgg"], given)
 
