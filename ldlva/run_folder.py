@@ -297,6 +297,29 @@ def read_run(folder: Path, name: str, now: float) -> RunSummary:
     return RunSummary(name, folder, "interrupted", INTERRUPTED, **known)
 
 
+def without_paths(record: dict[str, Any]) -> dict[str, Any]:
+    """A run's record with the last part alone of every path in its settings: what may be published.
+
+    Folders tell who trained where, and nobody else has them.
+    """
+    config = record.get("config", {})
+    name, _, place = str(config.get("data", "")).partition(":")
+    given = [config.get(key) for key in ("init", "valence_arousal", "teacher_posteriors")]
+    paths = [path for path in (*given, place if name != "study" else None) if path]
+
+    def shortened(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shortened(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [shortened(inner) for inner in value]
+        if isinstance(value, str):
+            for path in sorted(paths, key=len, reverse=True):
+                value = value.replace(path, Path(path).name)
+        return value
+
+    return dict(shortened(record))
+
+
 def _run_folders(root: Path) -> Iterator[Path]:
     for folder in _subfolders(root):
         try:

@@ -285,3 +285,26 @@ def test_a_real_training_with_teachers_tells_where_it_is(
     assert run.record["created_at"] == run.started.isoformat() if run.started else False
     assert json.loads((out / "progress.json").read_text())["stage"] == "train"
     assert not Job(out / "job").folder.exists()
+
+
+def test_what_is_published_of_a_record_names_no_folder() -> None:
+    data, file = "/home/ana lopez/FER+", "/home/ana lopez/posteriors.csv"
+    record = {
+        "config": {
+            "data": f"ferplus:{data}",
+            "init": "torchvision",
+            "teacher_posteriors": file,
+            "valence_arousal": None,
+        },
+        "posteriors_source": f"posteriors of file {file}",
+        "data": {"n": 3, "left_out": [data]},
+    }
+    assert run_folder.without_paths(record) == {
+        "config": {
+            "data": "ferplus:FER+", "init": "torchvision", "teacher_posteriors": "posteriors.csv", "valence_arousal": None,
+        },
+        "posteriors_source": "posteriors of file posteriors.csv",
+        "data": {"n": 3, "left_out": ["FER+"]},
+    }  # fmt: skip
+    for other in ({}, {"config": {"data": "study:pilot"}}, {"config": {"data": "faces"}}):
+        assert run_folder.without_paths(other) == other

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, undefer
 
 from ldlva.emotions import NONE_OF_THESE, OTHER
 from ldlva.errors import SurveyError
+from ldlva.run_folder import without_paths
 from ldlva.survey.access import keyed_hash, new_secret
 from ldlva.survey.new_studies import check_new_study_name
 from ldlva.survey.pack import PACK, Pack, Rows, publishing_problem
@@ -279,7 +280,7 @@ def _predictions(
             "backbone": model.backbone,
             "labels": _joined(model.labels),
             "weights_sha256": model.weights_sha256,
-            "details": json.dumps(model.details, sort_keys=True),
+            "details": json.dumps(without_paths(model.details), sort_keys=True),
         }
         predictions += [
             {"model": model.name, "image": image, "label": label, "probability": probability}

@@ -28,7 +28,8 @@ class PredictionStore(Store):
         """Store a model's predictions for some images, replacing its earlier ones for them, in one transaction.
 
         A model's stored predictions always come from one set of weights: with other weights, those for other studies
-        must go, which happens only if `replace` says so.
+        must go, which happens only if `replace` says so; nor does another model of the same name go unasked: one from
+        outside, or of another method, backbone or data set.
 
         Args:
             model: its identity.
@@ -38,7 +39,7 @@ class PredictionStore(Store):
             replace: allow predictions of other weights for other images to be dropped.
 
         Raises:
-            SurveyError: that would be needed and is not allowed; the studies concerned are named.
+            SurveyError: that would be needed and is not allowed; the studies concerned, or the other model, are named.
         """
         identity = {
             "method": model.method,
@@ -57,6 +58,12 @@ class PredictionStore(Store):
                 stale = delete(Prediction).where(Prediction.model_id == row.id)
                 if row.weights_sha256 == model.weights_sha256:
                     stale = stale.where(Prediction.image_id.in_(image_ids))
+                elif not replace and _is_another(row, model):
+                    raise SurveyError(
+                        f"There is a model named {model.name!r} already, and it is another one ({row.method}, "
+                        f"{row.backbone}). Store this one under another name (--name), or drop what that one predicted "
+                        "(--replace)."
+                    )
                 elif not replace and (others := _studies_predicted(session, row.id, image_ids)):
                     raise SurveyError(
                         f"A model named {model.name!r} with other weights has predicted {', '.join(others)}. Store "
@@ -148,6 +155,12 @@ class PredictionStore(Store):
                 probabilities=np.array([found.probabilities for found in rows], dtype=np.float64),
                 features=np.frombuffer(stored, dtype="<f4").astype(np.float32).reshape(len(rows), -1),
             )
+
+
+def _is_another(stored: Model, model: NewModel) -> bool:
+    """Whether the names are all that two models share: training one again changes neither method nor data."""
+    data = [details.get("data", {}).get("source") for details in (stored.details, model.details)]
+    return (stored.method, stored.backbone, data[0]) != (model.method, model.backbone, data[1])
 
 
 def _studies_predicted(session: Session, model_id: int, except_images: Sequence[int]) -> Sequence[str]:

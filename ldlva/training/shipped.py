@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ldlva.datasets.faces import survey_faces
 from ldlva.errors import TrainingError
+from ldlva.run_folder import without_paths
 from ldlva.settings import MODELS
 from ldlva.training.predict import Predictor
 from ldlva.training.runs import Run, disk_errors, write_json
@@ -59,7 +60,7 @@ def ship(run: Run, name: str, card: dict[str, Any]) -> Run:
     with disk_errors(model.folder):
         model.folder.mkdir(parents=True)
     model.save_weights({key: w.half() if w.is_floating_point() else w for key, w in weights.items()})
-    write_json(model.folder / "config.json", {**run.record(), "card": card})
+    write_json(model.folder / "config.json", {**without_paths(run.record()), "card": card})
     if (temperature := run.temperature()) is not None:
         model.write_temperature(temperature)
     write_demo_predictions(model)

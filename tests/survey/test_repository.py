@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -275,6 +276,28 @@ def test_new_weights_drop_a_models_old_predictions(repository: Repository) -> No
     repository.store_predictions(retrained, ids[:1], np.eye(7)[:1], np.zeros((1, 4)), replace=True)
     [stored] = repository.predictions(study)
     assert stored.image_ids == tuple(ids[:1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"method": "dmue"},
+        {"backbone": "resnet50"},
+        {"details": {"data": {"source": "affectnet"}}},
+    ],
+)
+def test_another_model_of_the_same_name_does_not_go_unasked(repository: Repository, other: dict[str, Any]) -> None:
+    repository.create_study(STUDY, pictures(2))
+    study = repository.study("demo")
+    ids = list(repository.votes(study).image_ids)
+    repository.store_predictions(MODEL, ids, np.full((2, 7), 1 / 7), np.zeros((2, 4)))
+    namesake = replace(MODEL, weights_sha256="b" * 64, **other)
+    with pytest.raises(SurveyError, match=r"'run1' already, and it is another one \(ce, resnet18\).*--replace"):
+        repository.store_predictions(namesake, ids, np.eye(7)[:2], np.zeros((2, 4)))
+    np.testing.assert_allclose(repository.predictions(study)[0].probabilities, 1 / 7)
+    repository.store_predictions(replace(MODEL, weights_sha256="c" * 64), ids, np.eye(7)[:2], np.zeros((2, 4)))
+    repository.store_predictions(namesake, ids, np.eye(7)[:2], np.zeros((2, 4)), replace=True)
+    np.testing.assert_allclose(repository.predictions(study)[0].probabilities, np.eye(7)[:2])
 
 
 def test_the_version_changes_with_every_vote_and_prediction_and_an_undo_brings_the_earlier_one_back(
