@@ -301,7 +301,8 @@ def test_what_is_published_of_a_record_names_no_folder() -> None:
     }
     assert run_folder.without_paths(record) == {
         "config": {
-            "data": "ferplus:FER+", "init": "torchvision", "teacher_posteriors": "posteriors.csv", "valence_arousal": None,
+            "data": "ferplus:FER+", "init": "torchvision", "teacher_posteriors": "posteriors.csv",
+            "valence_arousal": None,
         },
         "posteriors_source": "posteriors of file posteriors.csv",
         "data": {"n": 3, "left_out": ["FER+"]},
