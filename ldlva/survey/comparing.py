@@ -27,7 +27,8 @@ class Alignment:
         predictions: by model, in the image and label order of `votes`: `[N, C]`, NaN where there is none.
         temperatures: of the models known to have theirs from other faces.
         incomparable: models that predicted the study's faces but not these labels, and why they are left out.
-        notes: sentences that a reader must know, about votes for labels that no model knows, or several answers.
+        notes: sentences that a reader must know, about models that were trained on these faces, votes for labels that
+            no model knows, or several answers.
     """
 
     votes: StudyVotes
@@ -117,7 +118,7 @@ def align_study(repository: Repository, study: StudySummary, models: Collection[
         predictions={model.name: align(compared, model) for model in stored},
         temperatures={name: value for name, value in temperatures.items() if value is not None},
         incomparable=incomparable,
-        notes=_notes(study, votes, shared),
+        notes=_notes(study, votes, shared, stored),
     )
 
 
@@ -196,8 +197,24 @@ def restrict(votes: StudyVotes, labels: Sequence[str]) -> StudyVotes:
     return replace(votes, emotions=emotions, counts=votes.counts[:, columns], sets=None)
 
 
-def _notes(study: StudySummary, votes: StudyVotes, shared: Sequence[str]) -> tuple[str, ...]:
+def learned_from(details: Mapping[str, Any], study: StudySummary) -> bool:
+    """Whether a model was trained on the study's own faces: on the study, or on the part of a data set it shows."""
+    data, origin = details.get("data", {}), study.origin
+    if data.get("source") == "study":
+        return bool(details.get("config", {}).get("data") == f"study:{study.name}")
+    part = (data.get("source"), data.get("split"))
+    return None not in part and origin.get("role") is None and part == (origin.get("source"), origin.get("split"))
+
+
+def _notes(
+    study: StudySummary, votes: StudyVotes, shared: Sequence[str], models: Sequence[ModelPredictions]
+) -> tuple[str, ...]:
     notes = []
+    if taught := [model.name for model in models if learned_from(model.details, study)]:
+        notes.append(
+            f"{', '.join(taught)} learned from faces shown here: how close to people "
+            f"{'it comes' if len(taught) == 1 else 'they come'} on these faces says little about others."
+        )
     if beyond := [label for label in votes.labels if label not in shared]:
         left_out = int(sum(votes.counts[:, votes.labels.index(label)].sum() for label in beyond))
         notes.append(

@@ -149,3 +149,28 @@ def test_a_stored_result_keeps_the_votes_it_rests_on(sqlite_repository: Reposito
 )
 def test_a_temperature_fitted_on_the_same_faces_is_not_used(details: Any, origin: Any, used: bool) -> None:
     assert (temperature(details, origin) is not None) == used
+
+
+@pytest.mark.parametrize(
+    ("details", "origin", "learned"),
+    [
+        ({"data": {"source": "study", "split": "train"}, "config": {"data": "study:s"}}, {}, True),
+        ({"data": {"source": "study", "split": "train"}, "config": {"data": "study:other"}}, {}, False),
+        ({"data": {"source": "ferplus", "split": "train"}}, {"source": "ferplus", "split": "train"}, True),
+        ({"data": {"source": "ferplus", "split": "train"}}, {"source": "ferplus", "split": "valid"}, False),
+        ({"data": {"source": "faces", "split": "train"}}, {"source": "faces", "split": "train", "role": "demo"}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_model_that_learned_from_the_faces_shown_is_named(
+    sqlite_repository: Repository, details: dict[str, Any], origin: dict[str, Any], learned: bool
+) -> None:
+    sqlite_repository.create_study(
+        NewStudy("s", origin=origin), pictures(2), [NewVote(0, "face00.png", "fear", "fear")]
+    )
+    study = sqlite_repository.study("s")
+    ids = list(sqlite_repository.votes(study).image_ids)
+    model = NewModel("m", "ce", "r", EMOTION_NAMES, "0" * 64, details)
+    sqlite_repository.store_predictions(model, ids, np.full((2, 7), 1 / 7), np.zeros((2, 4)))
+    named = ["m learned from faces shown here" in note for note in align_study(sqlite_repository, study).notes]
+    assert any(named) == learned
