@@ -2,18 +2,23 @@
 
 A page asks for a result by what it depends on. If that was computed, it is read; if it is being computed, the page
 shows how far it is; else a process starts. While votes keep coming in, a result of the same models that is less than
-`FRESH_SECONDS` old serves too, so that the page shows something between two votes.
+`FRESH_SECONDS` old serves too, so that the page shows something between two votes. What was computed for a study is
+forgotten once somebody has their answers erased.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ldlva.errors import JobError
 from ldlva.jobs import Job, jobs, new_job
+
+COMPARISON, AGREEMENT, REPORT = KINDS = ("comparison", "agreement", "report")
 
 FRESH_SECONDS = 60.0
 KEPT = 20
@@ -41,14 +46,42 @@ def find(kind: str, subject: Sequence[Any], version: Sequence[int]) -> Job | Non
 
     Args:
         kind: of result.
-        subject: what it is about, in JSON's own types.
+        subject: what it is about, in JSON's own types; first of all which study, by more than its number.
         version: state of the votes it rests on.
     """
     same = [job for job in jobs(kind) if job.record()["details"].get("subject") == list(subject)]
     exact = next((job for job in same if job.record()["details"].get("version") == list(version)), None)
-    if exact is not None and (exact.state() == "running" or not same_but_lost(exact)):
+    if exact is not None and not same_but_lost(exact):
         return exact
-    return next((job for job in same if job.state() == "finished" and age_seconds(job) < FRESH_SECONDS), None)
+    finished = (job for job in same if job.state() == "finished" and not same_but_lost(job))
+    return next((job for job in finished if age_seconds(job) < FRESH_SECONDS), None)
+
+
+def forget(study: str) -> None:
+    """Delete what was computed for a study, and stop what is being computed: somebody's answers were erased.
+
+    Results that name no study go too: an earlier version had only its number, which any database may have.
+
+    Args:
+        study: as it is first in their subjects.
+
+    Raises:
+        JobError: some of it cannot be deleted; the rest is.
+    """
+    left = []
+    for job in [job for kind in KINDS for job in jobs(kind)]:
+        with contextlib.suppress(JobError):  # of another user, or deleted meanwhile
+            if _study(job) in (study, None):
+                left.append(job.folder)
+                job.stop()
+                job.remove()
+    if remaining := [str(folder) for folder in left if folder.exists()]:
+        raise JobError(f"Results that rest on erased answers are still there. Delete {', '.join(remaining)}.")
+
+
+def _study(job: Job) -> str | None:
+    subject = job.record()["details"].get("subject") or [None]
+    return subject[0] if isinstance(subject[0], str) else None
 
 
 def same_but_lost(job: Job) -> bool:

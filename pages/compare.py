@@ -16,7 +16,7 @@ with session.page("Compare", layout="wide", researchers_only=True):
     compared = session.comparison(study, chosen)
     report = compared.comparison
     colours = compare.model_colours(compared)
-    st.html(f'<p class="muted">{compare.scope(report)}</p>')
+    st.html(f'<p class="muted">{components.text(compare.scope(report))}</p>')
     if study.origin.get("source") == "faces":
         st.html(f'<p class="muted">{compare.RENDERED_NOTE}</p>')
     for note in compared.notes:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ldlva.ui import explore, session
+from ldlva.ui import components, explore, session
 
 with session.page("Explore", layout="wide", researchers_only=True):
     st.title("Where they disagree")
@@ -19,7 +19,8 @@ with session.page("Explore", layout="wide", researchers_only=True):
         )
         st.stop()
     if found.left_out:
-        st.caption(f"Left out, because their labels differ from the study’s: {', '.join(found.left_out)}.")
+        left_out = components.plain(", ".join(found.left_out))
+        st.caption(f"Left out, because their labels differ from the study’s: {left_out}.")
     order, model, rows = explore.choose_rows(found)
     if rows:
         shown = session.paged(rows, explore.PER_PAGE)

@@ -31,13 +31,14 @@ with session.page("Results", layout="wide", researchers_only=True):
             alt="Votes per emotion over all faces",
         )
     if votes.none_counts.any():
-        st.caption(f"{votes.none_counts.sum()} more votes said “none of these”; they are in no distribution.")
+        st.caption(results.outside(study, votes))
     results.draw_agreement(study)
     st.header("Face by face")
     order = st.segmented_control(
         "Sort by", list(results.ORDERS), default=next(iter(results.ORDERS)), required=True, key="order"
     )
     rows = results.ORDERS[order](votes)
-    st.html(components.legend(votes.emotions, none=bool(votes.none_counts.any())))
+    outside = results.outside_title(study) if votes.none_counts.any() else None
+    st.html(components.legend(votes.emotions, outside))
     shown = session.paged(rows, size=24)
-    st.html(components.gallery(results.card(votes, row) for row in shown))
+    st.html(components.gallery(results.card(study, votes, row) for row in shown))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 from ldlva import cli
 from ldlva.settings import MODELS, settings
 from ldlva.survey.open import open_repository
+from ldlva.survey.repository import Repository
 from tests.conftest import ROOT, FerPlusMaker, png
 
 
@@ -247,6 +249,27 @@ def test_an_error_is_one_line_and_exit_code_1(
     shown = capsys.readouterr().err
     assert message in shown.replace("\n", " ")
     assert "Traceback" not in shown
+
+
+def without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command where only requirements-survey.txt is installed."""
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in sorted(cli.NOT_FOR_SURVEYS))
+    program = f"import sys; {blocked}sys.argv = {['ldlva', *arguments]!r}; from ldlva.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_a_sample_by_label_needs_no_torch_and_the_rest_says_that_it_does(sqlite_repository: Repository) -> None:
+    sample = ["study", "sample", "--data", "faces", "--images", "7"]
+    made = without_torch(*sample, "--name", "s")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert sqlite_repository.study("s").images == 7
+    for more in (["--by", "uncertainty", "--model", "m"], ["--predict", "m"]):
+        failed = without_torch(*sample, "--name", "t", *more)
+        assert failed.returncode == 1
+        assert failed.stderr.startswith("Error: No module named ")
+        assert failed.stderr.endswith("needs pip install -r requirements.txt\n")
+        assert failed.stderr.count("\n") == 1
+    assert [study.name for study in sqlite_repository.studies()] == ["s"]
 
 
 def test_a_study_without_predictions_or_votes_says_what_to_do(

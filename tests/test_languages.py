@@ -8,6 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from streamlit.web.server.starlette import starlette_routes
 
 from ldlva.emotions import EMOTION_NAMES, NONE_OF_THESE
 from ldlva.languages import DEFAULT, FOLDER, language, languages, preferred
@@ -105,3 +108,13 @@ def test_an_unknown_language_is_english() -> None:
     assert language("tlh").code == language(None).code == DEFAULT
     with pytest.raises(ValueError, match="at least one"):
         preferred(["en"], [])
+
+
+def test_what_the_consent_text_says_of_cookies_is_what_the_server_sets() -> None:
+    """One cookie of Streamlit's, of random numbers, without a date: the browser drops it when it is closed."""
+    response = Response()
+    starlette_routes._ensure_xsrf_cookie(Request({"type": "http", "headers": []}), response)
+    [cookie] = response.headers.getlist("set-cookie")
+    assert cookie.startswith("_streamlit_xsrf=2|")
+    assert not {"expires", "max-age"} & {part.partition("=")[0].strip().lower() for part in cookie.split(";")}
+    assert "sets one technical cookie" in language("en").text("consent.no_tracking")

@@ -21,6 +21,12 @@ def test_a_study_is_published_and_imported(
     assert "--psych-ds FOLDER for a data set to publish" in capsys.readouterr().err
     assert run(monkeypatch, *export, "--out", out, "--with-images") == 1
     assert "belong to --psych-ds" in capsys.readouterr().err
+    with monkeypatch.context() as here:
+        here.chdir(tmp_path)
+        for option in ("--out", "--psych-ds"):
+            for place in (".", "/"):
+                assert run(monkeypatch, *export, option, place) == 1
+                assert "is not empty, or the present one" in capsys.readouterr().err
     assert run(monkeypatch, *export, "--psych-ds", out, "--with-images", "--author", "A. Author") == 0
     assert "dataset_description.json" in capsys.readouterr().out
     assert run(monkeypatch, "study", "import", out) == 1

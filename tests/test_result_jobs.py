@@ -36,8 +36,9 @@ def test_the_same_state_is_computed_once_and_another_subject_apart(monkeypatch: 
     assert made([1, None], [6, 8]) != first
 
 
-def test_a_lost_result_is_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(result_jobs, "FRESH_SECONDS", 0.0)
+@pytest.mark.parametrize("fresh", [0.0, 60.0])
+def test_a_lost_result_is_computed_again(fresh: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_jobs, "FRESH_SECONDS", fresh)
     first = made([1], [1])
     result_jobs.result_file(first).unlink()
     assert result_jobs.find_or_start("test", [1], [1], COMMAND) != first
@@ -49,6 +50,16 @@ def test_old_results_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     for version in range(3):
         made([1], [version])
     assert len(jobs("test")) == 2
+
+
+def test_what_was_and_is_being_computed_for_a_study_is_forgotten_with_results_of_unknown_studies() -> None:
+    other = finished(result_jobs.start("agreement", ["b", 0], [1], COMMAND))
+    done = finished(result_jobs.start("agreement", ["a", 0], [1], COMMAND))
+    unknown = finished(result_jobs.start("comparison", [1, None], [1], COMMAND))
+    running = result_jobs.start("report", ["a", 0], [1], COMMAND)
+    result_jobs.forget("a")
+    assert not any(job.folder.exists() for job in (done, running, unknown))
+    assert jobs("agreement") == [other]
 
 
 def test_placeholders_become_the_jobs_files() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -47,10 +48,23 @@ app.command()(checks.selfcheck)
 app.command()(access.password)
 
 
+NOT_FOR_SURVEYS = frozenset({"torch", "torchvision", "safetensors"})
+"""Packages that an installation of requirements-survey.txt lacks."""
+
+
 def main() -> None:
     """Run a command; an expected error is one line on standard error and exit code 1."""
     try:
         app()
     except LdlvaError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in NOT_FOR_SURVEYS:
+            raise
+        # The Training page looks for the first half in what `methods` says.
+        _fail(f"No module named {error.name!r}. What trains or asks models needs pip install -r requirements.txt")
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True).print(f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(1)

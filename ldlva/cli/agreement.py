@@ -15,7 +15,7 @@ from ldlva.cli.output import Json, print_json, write_result
 from ldlva.inference import Estimate
 from ldlva.raters.agreement import Agreement
 from ldlva.raters.quality import RaterQuality
-from ldlva.survey.agreeing import study_agreement
+from ldlva.survey.agreeing import outside_labels, study_agreement
 from ldlva.survey.open import open_repository
 
 
@@ -40,8 +40,9 @@ def agreement(
     if found.quality is not None and found.quality.flagged:
         columns["Volunteers"] = found.quality.everyone
         columns["Without flagged"] = found.quality.without_flagged
-    table = Table("", *columns, box=SIMPLE, title=f"Agreement on {study}, “none of these” a choice like the others")
-    for name, cell in ROWS.items():
+    outside = " and ".join(f"“{words}”" for words in outside_labels(summary))
+    table = Table("", *columns, box=SIMPLE, title=f"Agreement on {study}, {outside} one choice like the others")
+    for name, cell in (ROWS if votes.sets is None else SET_ROWS).items():
         table.add_row(name, *(cell(one) for one in columns.values()))
     console.print(table)
     if found.alpha_over_raters is not None:
@@ -71,6 +72,15 @@ ROWS: dict[str, Callable[[Agreement], str]] = {
     "faces": lambda one: str(one.images),
     "votes": lambda one: str(one.votes),
 }
+
+
+SET_ROWS: dict[str, Callable[[Agreement], str]] = {
+    "Krippendorff's alpha of sets of answers, jackknife over faces": lambda one: interval(one.alpha),
+    "entropy of single answers in nats (mean over faces)": lambda one: _number(one.entropy),
+    "faces": lambda one: str(one.images),
+    "votes": lambda one: str(one.votes),
+}
+"""Where several answers were allowed: nothing that needs one answer a person."""
 
 
 def _print_raters(console: Console, quality: RaterQuality) -> None:

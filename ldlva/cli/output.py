@@ -24,7 +24,7 @@ def write_result(path: Path, content: str) -> None:
     Raises:
         LdlvaError: the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.parent / f".{path.name}.part"  # no `with_name`: "." has none
     try:
         part.write_text(content, encoding="utf-8")
         part.replace(path)

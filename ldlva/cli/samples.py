@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,9 @@ from ldlva.survey.new_studies import protocol_of
 from ldlva.survey.open import open_repository
 from ldlva.survey.protocol_file import read_protocol
 from ldlva.survey.records import NewStudy
+
+if TYPE_CHECKING:
+    from ldlva.training.runs import Run
 
 LABEL, UNCERTAINTY = "label", "uncertainty"
 
@@ -38,8 +42,6 @@ def sample(
     progress: ProgressPath = None,
 ) -> None:
     """Put up a study of faces of a data set, without its votes: volunteers give new ones."""
-    from ldlva.training.shipped import shipped_model
-
     if by not in (LABEL, UNCERTAINTY):
         raise LdlvaError(f"Unknown --by {by!r}. Choose label or uncertainty.")
     if (by == UNCERTAINTY) != (model is not None):
@@ -58,19 +60,19 @@ def sample(
     protocol_of(study)  # wrong entries before the long work
     repository = open_repository()
     repository.check_new_name(name)
+    judges, runs = _shipped([] if model is None else [model]), _shipped(predict or [])
     telling = ProgressFile(progress)
     telling("Reading the data set")
     dataset = load_dataset(data, split)
     study.origin["source"] = dataset.source
-    if model is None:
+    if not judges:
         drawn = by_label(dataset, images, seed)
     else:
         rows = candidates(dataset, seed)
         files = [(face.name, face.content) for face in (encoded(dataset, int(row)) for row in rows)]
-        [(_, predictions)] = predict_with([shipped_model(model)], files, telling)
+        [(_, predictions)] = predict_with(judges, files, telling)
         drawn = by_uncertainty(dataset, rows, predictions.probabilities, images, seed)
     files = [(image.name, image.content) for image in drawn]
-    runs = [shipped_model(one) for one in dict.fromkeys(predict or [])]
     predicted = list(predict_with(runs, files, telling)) if runs else []
     telling("Storing the study")
     repository.create_study(study, drawn)
@@ -79,3 +81,12 @@ def sample(
         repository.store_predictions(identity, ids, predictions.probabilities, predictions.features)
     telling("Done", len(drawn), len(drawn), report={"warning": None, "left_out": [], "notes": []})
     print(f"Study {name!r} with {len(drawn)} faces of {data} {split} is {study.status}.")
+
+
+def _shipped(names: Sequence[str]) -> list[Run]:
+    """Shipped models by name. torch is imported only for some: without it, faces are drawn by label all the same."""
+    if not names:
+        return []
+    from ldlva.training.shipped import shipped_model
+
+    return [shipped_model(name) for name in dict.fromkeys(names)]

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ldlva.cli.output import Json, print_json
+from ldlva.survey import erasure
 from ldlva.survey.invitations import study_path
 from ldlva.survey.open import open_repository
 from ldlva.survey.progress import StudyProgress
@@ -106,7 +107,7 @@ def volunteers(name: Name, as_json: Json = False) -> None:
 
 def withdraw(code: Annotated[str, typer.Argument(help="The volunteer's withdrawal code.")]) -> None:
     """Erase one volunteer's votes, answers and traces for ever; only a count remains. Exports made before stay."""
-    erased = open_repository().withdraw(code)
+    erased = erasure.withdraw(open_repository(), code)
     votes = "1 vote" if erased.votes == 1 else f"{erased.votes} votes"
     print(f"Erased: {votes} in “{erased.study_title}”. Remove the volunteer from exports and backups made before, too.")
 
@@ -115,7 +116,7 @@ def purge(
     name: Annotated[str | None, typer.Argument(help="Name of the study; default: all.")] = None, as_json: Json = False
 ) -> None:
     """Erase answers about volunteers, and every link to them, where the protocol's retention_days are over."""
-    done = open_repository().purge(name)
+    done = erasure.purge(open_repository(), name)
     if as_json:
         print_json([{"study": p.study, "retention_days": p.retention_days, "volunteers": p.volunteers} for p in done])
         return

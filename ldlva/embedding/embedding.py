@@ -158,10 +158,12 @@ def write(embedding: Embedding, sheets: Sequence[bytes], figure: str, folder: Pa
     Raises:
         ProjectionError: the folder holds something, or cannot be written.
     """
-    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    folder = folder.resolve()  # "." has no name
+    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
-        if folder.exists() and any(folder.iterdir()) and not (replace and (folder / CONTENT).is_file()):
-            raise ProjectionError(f"{folder} is not empty. Choose another folder.")
+        holds_other = folder.exists() and any(folder.iterdir()) and not (replace and (folder / CONTENT).is_file())
+        if holds_other or folder == Path.cwd():  # where the user is: they would be left in the old one
+            raise ProjectionError(f"{folder} is not empty, or the present one. Choose another folder.")
         scratch.mkdir(parents=True, mode=0o700)  # faces may be confidential
         (scratch / CONTENT).write_text(json.dumps(asdict(embedding)), encoding="utf-8")
         (scratch / "points.csv").write_text(_points(embedding), encoding="utf-8", newline="")

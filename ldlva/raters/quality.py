@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from ldlva.distributions import FloatArray, IntArray, human_distribution
 from ldlva.divergences import total_variation
-from ldlva.raters.agreement import Agreement, agreement
+from ldlva.inference import Estimate
+from ldlva.raters.agreement import Agreement, agreement, alpha_over_raters, masi_distances, set_agreement
 from ldlva.raters.dawid_skene import dawid_skene
 
 FEWEST_VOTES = 10
@@ -38,8 +39,10 @@ class RaterVotes:
         rater_ids: R numbers as in the export.
         raters: index of each vote's rater `[V]`.
         images: row of each vote's image `[V]`.
-        choices: column of each vote's choice `[V]`.
+        choices: column of each vote's choice `[V]`; of several, of the first.
         response_ms: milliseconds of each vote `[V]`, NaN where unknown.
+        sets: all that each vote chose `[V]`, as an index into `different_sets`; None where one choice is all.
+        different_sets: columns of the choices in every set.
     """
 
     rater_ids: tuple[int, ...]
@@ -47,12 +50,32 @@ class RaterVotes:
     images: IntArray
     choices: IntArray
     response_ms: FloatArray
+    sets: IntArray | None = None
+    different_sets: tuple[frozenset[int], ...] = ()
 
     def counts(self, images: int, choices: int, kept: npt.NDArray[np.bool_] | None = None) -> IntArray:
         """Votes `[images, choices]` of all raters, or of those kept `[R]`."""
-        result = np.zeros((images, choices), dtype=np.int64)
+        return self._tally(self.choices, (images, choices), kept)
+
+    def agreement(self, images: int, choices: int, kept: npt.NDArray[np.bool_] | None = None) -> Agreement:
+        """How well all raters agree, or those kept `[R]`."""
+        if self.sets is None:
+            return agreement(self.counts(images, choices, kept))
+        counts = self._tally(self.sets, (images, len(self.different_sets)), kept)
+        return set_agreement(counts, self.different_sets)
+
+    def alpha_over_raters(self, images: int, choices: int) -> Estimate | None:
+        """Krippendorff's alpha with a jackknife interval over raters."""
+        if self.sets is None:
+            return alpha_over_raters(self.counts(images, choices), self.raters, self.images, self.choices)
+        counts = self._tally(self.sets, (images, len(self.different_sets)), None)
+        distances = masi_distances(self.different_sets)
+        return alpha_over_raters(counts, self.raters, self.images, self.sets, distances)
+
+    def _tally(self, columns: IntArray, shape: tuple[int, int], kept: npt.NDArray[np.bool_] | None) -> IntArray:
+        result = np.zeros(shape, dtype=np.int64)
         chosen = slice(None) if kept is None else kept[self.raters]
-        np.add.at(result, (self.images[chosen], self.choices[chosen]), 1)
+        np.add.at(result, (self.images[chosen], columns[chosen]), 1)
         return result
 
 
@@ -124,7 +147,8 @@ def rater_quality(votes: RaterVotes, images: int, choices: int, gold: Sequence[i
         changed = int((winners[0] != winners[1]).any(axis=1).sum())
         moved = float(total_variation(human_distribution(before), human_distribution(after)).mean())
     named = "the data set's own label" if gold is not None and any(label is not None for label in gold) else None
-    return RaterQuality(tuple(raters), agreement(counts), agreement(without), changed, moved, named)
+    everyone, without_flagged = votes.agreement(images, choices), votes.agreement(images, choices, kept)
+    return RaterQuality(tuple(raters), everyone, without_flagged, changed, moved, named)
 
 
 def _rater(

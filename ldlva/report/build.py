@@ -25,13 +25,18 @@ def write_report(source: ReportSource, folder: Path, telling: ProgressFile) -> N
     Raises:
         SurveyError: nothing to compare, the folder is not empty, or it cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise SurveyError(f"{folder} is not empty. Choose another folder: a report never overwrites.")
+    folder = folder.resolve()  # "." has no name
+    try:
+        # Nor may it be where the user is: they would be left in the old one.
+        if folder == Path.cwd() or (folder.exists() and any(folder.iterdir())):
+            raise SurveyError(f"{folder} is not empty, or the present one. Choose another: a report never overwrites.")
+    except OSError as error:
+        raise SurveyError(f"The report cannot be written to {folder}: {error.strerror or error}.") from None
     compared = compare_aligned(
         source.aligned, source.title, source.seed, telling.within("Comparing models with people")
     )
     comparison = compared.comparison
-    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
         scratch.mkdir(parents=True)
         telling("Writing data and tables")
@@ -62,7 +67,8 @@ def pack(folder: Path, archive: Path) -> None:
     Raises:
         SurveyError: it cannot be written.
     """
-    part = archive.with_name(f".{archive.name}.part")
+    archive = archive.resolve()  # "." has no name
+    part = archive.parent / f".{archive.name}.part"
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):

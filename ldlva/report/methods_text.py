@@ -31,7 +31,8 @@ def paragraphs(source: ReportSource, comparison: Comparison) -> list[str]:
     votes = f"{low}" if low == high else f"{low} to {high}"
     raters = []
     if source.volunteers:
-        raters.append(f"{source.volunteers} volunteers who took part on the study's page")
+        people = "1 volunteer" if source.volunteers == 1 else f"{source.volunteers} volunteers"
+        raters.append(f"{people} who took part on the study's page")
     if source.imported_raters:
         raters.append(f"votes imported from {source.origin.get('source', 'a file')}")
     left_out = "; ".join(f"{count} faces {reason}" for reason, count in comparison.left_out.items() if count)

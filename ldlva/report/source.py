@@ -34,7 +34,10 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ReportSource:
-    """Votes and predictions of one study with what is to be said about them."""
+    """Votes and predictions of one study with what is to be said about them.
+
+    `volunteers` are those who voted on the study's page, not all who agreed to take part.
+    """
 
     name: str
     title: str
@@ -62,7 +65,7 @@ def from_study(
         title=study.title,
         origin=study.origin,
         imported_raters=study.imported_raters,
-        volunteers=study.volunteers,
+        volunteers=repository.voters(study),
         seed=seed,
         aligned=aligned,
         facts={

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from ldlva.distributions import IntArray
 from ldlva.inference import CONFIDENCE, Estimate
-from ldlva.raters.agreement import Agreement, agreement, alpha_over_raters, pairwise_agreement, vote_entropy
+from ldlva.raters.agreement import Agreement, agreement, pairwise_agreement, set_agreement, vote_entropy
 from ldlva.raters.quality import RaterQuality, rater_quality
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
@@ -22,6 +22,12 @@ NO_RATERS = (
 )
 NO_VOLUNTEERS = "Nobody has voted on this site yet, so there is nothing to say about single raters."
 SOME_IMPORTED = "Imported votes were dealt to raters at random and are left out of everything about single raters."
+SEVERAL = (
+    "Volunteers could choose several emotions, and two answers of one person are no disagreement: α compares sets of "
+    "answers (MASI distance), the entropy is over single answers, and κ and the share of agreeing pairs, which need "
+    "one answer a person, are left out."
+)
+FIRST_ANSWER = "What is said about single raters goes by the first of their answers, in the study’s order of labels."
 _GOLDEN = frozenset({"faces", "folder"})
 """Origins whose labels were not made from these very votes, as FER+'s were."""
 
@@ -51,12 +57,15 @@ class StudyAgreement:
     def to_json(self, votes: StudyVotes) -> dict[str, Any]:
         """All of it, with entropy and pairwise agreement per face."""
         counts = choices(votes)
-        faces = zip(votes.image_names, vote_entropy(counts), pairwise_agreement(counts), counts, strict=True)
+        given = counts if votes.sets is None else votes.sets.counts
+        pairs = pairwise_agreement(counts) if votes.sets is None else np.full(len(counts), np.nan)
+        faces = zip(votes.image_names, vote_entropy(counts), pairs, given, strict=True)
         return {
             "confidence": CONFIDENCE,
             "choices": [*votes.labels, "none"],
             **plain(asdict(self.overall)),
             "alpha_interval_over": "images (jackknife)",
+            "alpha_distance": "nominal" if votes.sets is None else "MASI",
             "alpha_over_raters": plain(asdict(self.alpha_over_raters)) if self.alpha_over_raters else None,
             "remark": self.remark,
             "rater_quality": plain(asdict(self.quality)) if self.quality else None,
@@ -80,18 +89,36 @@ def plain(value: Any) -> Any:
 
 
 def choices(votes: StudyVotes) -> IntArray:
-    """Votes `[N, C + 1]`: agreement counts "none of these" as a choice like the others."""
+    """Votes `[N, C + 1]`: agreement counts "none of these", together with "other", as a choice like the others."""
     return np.column_stack([votes.counts, votes.none_counts])
+
+
+def vote_agreement(votes: StudyVotes) -> Agreement:
+    """Agreement over all current votes; of whole sets of answers where several were allowed."""
+    return agreement(choices(votes)) if votes.sets is None else set_agreement(votes.sets.counts, votes.sets.sets)
+
+
+def outside_labels(study: StudySummary) -> tuple[str, ...]:
+    """What votes that are for no label said; they are counted together."""
+    response = study.protocol.response
+    if not response.other_option:
+        return ("none of these",)
+    return ("none of these", "other") if response.none_option else ("other",)
 
 
 def study_agreement(repository: Repository, study: StudySummary, votes: StudyVotes) -> StudyAgreement:
     """Agreement over all current votes, and rater quality over those of the site's own volunteers."""
     counts = choices(votes)
     listed = repository.rater_votes(study, votes)
-    overall = agreement(counts)
+    overall = vote_agreement(votes)
+    remarks = [] if votes.sets is None else [SEVERAL]
     if not listed.rater_ids:
-        return StudyAgreement(overall, None, None, NO_RATERS if study.imported_raters else NO_VOLUNTEERS)
-    own = listed.counts(counts.shape[0], counts.shape[1])
+        remarks.append(NO_RATERS if study.imported_raters else NO_VOLUNTEERS)
+        return StudyAgreement(overall, None, None, " ".join(remarks))
+    if votes.sets is not None:
+        remarks.append(FIRST_ANSWER)
+    if study.imported_raters:
+        remarks.append(SOME_IMPORTED)
     gold = None
     if study.origin.get("source") in _GOLDEN:
         column = {label: index for index, label in enumerate(votes.labels)}
@@ -99,6 +126,6 @@ def study_agreement(repository: Repository, study: StudySummary, votes: StudyVot
     return StudyAgreement(
         overall=overall,
         quality=rater_quality(listed, counts.shape[0], counts.shape[1], gold),
-        alpha_over_raters=alpha_over_raters(own, listed.raters, listed.images, listed.choices),
-        remark=SOME_IMPORTED if study.imported_raters else "",
+        alpha_over_raters=listed.alpha_over_raters(counts.shape[0], counts.shape[1]),
+        remark=" ".join(remarks),
     )

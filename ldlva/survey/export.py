@@ -143,10 +143,12 @@ def export_study(
         "columns": _described(COLUMNS),
         "volunteers": {"rows": len(volunteers), "columns": _described(columns)},
     }
-    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    folder = folder.resolve()  # "." has no name
+    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
-        if folder.exists() and any(folder.iterdir()):
-            raise SurveyError(f"{folder} is not empty. Choose another folder: an export never overwrites.")
+        # Nor may it be where the user is: they would be left in the old one.
+        if folder == Path.cwd() or (folder.exists() and any(folder.iterdir())):
+            raise SurveyError(f"{folder} is not empty, or the present one. Choose another: an export never overwrites.")
         scratch.mkdir(parents=True)
         for name, table in tables.items():
             pq.write_table(table, scratch / f"{name}.parquet")

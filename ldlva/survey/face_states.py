@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -50,12 +51,9 @@ def face_states(session: Session, study: Study, protocol: Protocol, now: datetim
 
 def answer_counts(session: Session, study_id: int, protocol: Protocol) -> defaultdict[int, Counter[str]]:
     """How often each answer was given to each face; where several are allowed, each counts."""
-    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     if protocol.response.mode == "multiple":
-        rows = select(Vote.image_id, Vote.choice, Vote.choices).where(Vote.study_id == study_id, COUNTED)
-        for image_id, choice, choices in session.execute(rows):
-            counts[image_id].update(choices or [choice])
-        return counts
+        return each_answer(answer_sets(session, study_id))
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     tally = (
         select(Vote.image_id, Vote.choice, func.count())
         .where(Vote.study_id == study_id, COUNTED)
@@ -63,6 +61,24 @@ def answer_counts(session: Session, study_id: int, protocol: Protocol) -> defaul
     )
     for image_id, choice, votes in session.execute(tally):
         counts[image_id][choice] = votes
+    return counts
+
+
+def answer_sets(session: Session, study_id: int) -> defaultdict[int, Counter[tuple[str, ...]]]:
+    """How often each set of answers was given to each face, where several are allowed."""
+    sets: defaultdict[int, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    rows = select(Vote.image_id, Vote.choice, Vote.choices).where(Vote.study_id == study_id, COUNTED)
+    for image_id, choice, choices in session.execute(rows):
+        sets[image_id][tuple(choices or [choice])] += 1
+    return sets
+
+
+def each_answer(sets: Mapping[int, Counter[tuple[str, ...]]]) -> defaultdict[int, Counter[str]]:
+    """How often each answer is in the sets given to each face."""
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for image_id, given in sets.items():
+        for answers, votes in given.items():
+            counts[image_id].update(dict.fromkeys(answers, votes))
     return counts
 
 

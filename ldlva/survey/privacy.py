@@ -55,9 +55,9 @@ class PrivacyStore(Store):
                 raise _unknown_code()
             study.withdrawn += 1
             protocol, _ = present_protocol(session, study)
-            title = protocol.say(protocol.title, protocol.languages[0])
+            erased = Withdrawal(study.name, protocol.say(protocol.title, protocol.languages[0]), votes)
         self._database.forget_erased()
-        return Withdrawal(title, votes)
+        return erased
 
     def purge(self, name: str | None = None) -> list[Purge]:
         """Make volunteers anonymous whose retention time is over: in one study, or in all.

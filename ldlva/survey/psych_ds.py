@@ -72,10 +72,12 @@ def write_pack(
         SurveyError: the folder is not empty or cannot be written, or the images may not be shared.
     """
     files = _files(pack, authors, licence, citation)
-    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    folder = folder.resolve()  # "." has no name
+    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
-        if folder.exists() and any(folder.iterdir()):
-            raise SurveyError(f"{folder} is not empty. Choose another folder: an export never overwrites.")
+        # Nor may it be where the user is: they would be left in the old one.
+        if folder == Path.cwd() or (folder.exists() and any(folder.iterdir())):
+            raise SurveyError(f"{folder} is not empty, or the present one. Choose another: an export never overwrites.")
         for name, content in files.items():
             path = scratch / name
             path.parent.mkdir(parents=True, exist_ok=True)

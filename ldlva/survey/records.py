@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES, Emotion
+from ldlva.survey.access import secret_hash
 from ldlva.survey.protocol import DEFAULT_CONSENT, Protocol
 
 StudyStatus = Literal["draft", "open", "paused", "closed"]
@@ -86,6 +87,11 @@ class StudySummary:
     imported_raters: int
     votes: int
     withdrawn: int
+
+    @property
+    def identity(self) -> str:
+        """Tells the study from those of other databases, which may have its number; nothing can be opened with it."""
+        return secret_hash(self.link_secret)[:16]
 
     @property
     def title(self) -> str:
@@ -194,8 +200,9 @@ class Ballot:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """What a withdrawal erased."""
+    """What a withdrawal erased, and in which study."""
 
+    study_name: str
     study_title: str
     votes: int
 
@@ -211,6 +218,19 @@ class Invitation:
 
 
 @dataclass(frozen=True)
+class AnswerSets:
+    """Answers to a study's faces where several labels may be chosen: each is one set of labels.
+
+    Attributes:
+        sets: S different ones; the columns of their labels in `StudyVotes.counts`, C for "none of these" and "other".
+        counts: int64 `[N, S]`.
+    """
+
+    sets: tuple[frozenset[int], ...]
+    counts: IntArray
+
+
+@dataclass(frozen=True)
 class StudyVotes:
     """Current votes of a study's faces, tallied per image; practice, gold and repeated showings apart.
 
@@ -220,6 +240,7 @@ class StudyVotes:
         counts: int64 `[N, C]`; where several answers were allowed, each chosen label counts once.
         none_counts: int64 `[N]` votes for "none of these" or "other", not part of any distribution.
         raters: int64 `[N]` volunteers who voted on the image.
+        sets: the same answers whole where several labels were allowed, else None.
     """
 
     emotions: tuple[Emotion, ...]
@@ -229,6 +250,7 @@ class StudyVotes:
     counts: IntArray
     none_counts: IntArray
     raters: IntArray
+    sets: AnswerSets | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from ldlva.emotions import NONE_OF_THESE, OTHER
 from ldlva.raters.quality import RaterVotes
-from ldlva.survey.face_states import answer_counts
-from ldlva.survey.records import StudySummary, StudyVotes
+from ldlva.survey.face_states import answer_counts, answer_sets, each_answer
+from ldlva.survey.records import AnswerSets, StudySummary, StudyVotes
 from ldlva.survey.schema import Image, Prediction, Study, Volunteer, Vote
 from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store
 
@@ -26,14 +26,32 @@ def rater_counts(session: Session, study: StudySummary, answers: Mapping[int, Co
     return dict(session.execute(tally).all())
 
 
+def _columns(answers: Iterable[str], column: Mapping[str, int]) -> frozenset[int]:
+    """A set of answers by their columns; "none of these" and "other" are the one after the labels'."""
+    return frozenset(column.get(answer, len(column)) for answer in answers)
+
+
+def _sets(given: Sequence[Counter[tuple[str, ...]]], column: Mapping[str, int]) -> AnswerSets:
+    """Sets of answers to every image as a table, in an order that does not depend on who voted first."""
+    different = sorted({_columns(answers, column) for counts in given for answers in counts}, key=sorted)
+    place = {answers: index for index, answers in enumerate(different)}
+    table = np.zeros((len(given), len(different)), dtype=np.int64)
+    for row, counts in enumerate(given):
+        for answers, votes in counts.items():
+            table[row, place[_columns(answers, column)]] += votes
+    return AnswerSets(tuple(different), table)
+
+
 class TallyStore(Store):
     """Votes of a study as a whole."""
 
     def votes(self, study: StudySummary) -> StudyVotes:
         """Current votes of a study's faces; practice and gold faces and second showings apart."""
         column = {label: index for index, label in enumerate(study.labels)}
+        several = study.protocol.response.mode == "multiple"
         with self._database.read() as session:
-            answers = answer_counts(session, study.id, study.protocol)
+            given = answer_sets(session, study.id) if several else None
+            answers = answer_counts(session, study.id, study.protocol) if given is None else each_answer(given)
             raters = rater_counts(session, study, answers)
             special = study.protocol.faces.special
             images = [
@@ -59,13 +77,13 @@ class TallyStore(Store):
             counts=counts,
             none_counts=none_counts,
             raters=np.array([raters.get(image.id, 0) for image in images], dtype=np.int64),
+            sets=None if given is None else _sets([given[image.id] for image in images], column),
         )
 
     def rater_votes(self, study: StudySummary, votes: StudyVotes) -> RaterVotes:
         """Counted votes of the study's web volunteers one by one, in the order they were cast.
 
-        Votes of imported raters are left out: they were dealt to raters at random. Where several answers are allowed,
-        a volunteer's first in the study's order stands for them.
+        Votes of imported raters are left out: they were dealt to raters at random.
 
         Args:
             study: the study.
@@ -74,7 +92,7 @@ class TallyStore(Store):
         row = {image_id: index for index, image_id in enumerate(votes.image_ids)}
         column = {label: index for index, label in enumerate(votes.labels)}
         query = (
-            select(Vote.volunteer_id, Vote.image_id, Vote.choice, Vote.response_ms)
+            select(Vote.volunteer_id, Vote.image_id, Vote.choice, Vote.choices, Vote.response_ms)
             .join(Volunteer, Volunteer.id == Vote.volunteer_id)
             .where(Vote.study_id == study.id, COUNTED, Volunteer.source == WEB_VOLUNTEER)
             .order_by(Vote.id)
@@ -82,13 +100,31 @@ class TallyStore(Store):
         with self._database.read() as session:
             found = session.execute(query).all()
         ids, raters = np.unique(np.array([vote.volunteer_id for vote in found], dtype=np.int64), return_inverse=True)
+        sets, different = None, []
+        if study.protocol.response.mode == "multiple":
+            chosen = [_columns(vote.choices or [vote.choice], column) for vote in found]
+            different = sorted(set(chosen), key=sorted)
+            place = {answers: index for index, answers in enumerate(different)}
+            sets = np.array([place[answers] for answers in chosen], dtype=np.int64)
         return RaterVotes(
             rater_ids=tuple(ids.tolist()),
             raters=raters,
             images=np.array([row[vote.image_id] for vote in found], dtype=np.int64),
             choices=np.array([column.get(vote.choice, len(column)) for vote in found], dtype=np.int64),
             response_ms=np.array([vote.response_ms for vote in found], dtype=np.float64),
+            sets=sets,
+            different_sets=tuple(different),
         )
+
+    def voters(self, study: StudySummary) -> int:
+        """How many web volunteers results rest on: those with a current vote on a face, not all who agreed."""
+        query = (
+            select(func.count(Vote.volunteer_id.distinct()))
+            .join(Volunteer, Volunteer.id == Vote.volunteer_id)
+            .where(Vote.study_id == study.id, COUNTED, Volunteer.source == WEB_VOLUNTEER)
+        )
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
     def version(self, study: StudySummary) -> tuple[int, ...]:
         """Changes whenever a vote, an undo, a withdrawal, the protocol or a prediction of the study does.

@@ -77,7 +77,10 @@ def choose_models(aligned: Alignment) -> list[str] | None:
     if len(names) < 2:
         return None
     # A key of the names: a model that is added later is chosen too.
-    chosen = st.pills("Models", names, selection_mode="multi", default=names, key=f"models-{'/'.join(names)}")
+    chosen = st.pills(
+        "Models", names, selection_mode="multi", default=names, format_func=components.plain,
+        key=f"models-{'/'.join(names)}",
+    )  # fmt: skip
     if not chosen:
         st.html(components.notice("Choose at least one model."))
         st.stop()

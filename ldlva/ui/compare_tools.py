@@ -8,12 +8,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ldlva import result_jobs
-from ldlva.errors import LdlvaError
+from ldlva.errors import JobError, LdlvaError
 from ldlva.survey.prediction_files import read_predictions, store_imported
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, session
-
-REPORT = "report"
 
 
 def draw(study: StudySummary, models: Sequence[str] | None) -> None:
@@ -58,12 +56,13 @@ def draw_report(study: StudySummary, models: Sequence[str] | None) -> None:
             '<p class="muted">Figures as SVG, PDF and PNG, tables as CSV and LaTeX, a methods paragraph with every '
             "constant, and the data from which <code>python -m ldlva report --from</code> makes them again.</p>"
         )
-        subject = [study.id, sorted(models) if models is not None else None]
         version = session.repository().version(study)
+        # The whole version: what goes into a paper is of these votes, not of those a minute ago.
+        subject = [study.identity, *version, sorted(models) if models is not None else None]
         if st.button("Make the report", key="make-report", icon=":material/description:"):
             with session.explained():
-                result_jobs.find_or_start(REPORT, subject, version, command(study, models))
-        job = result_jobs.find(REPORT, subject, version)
+                result_jobs.find_or_start(result_jobs.REPORT, subject, version, command(study, models))
+        job = result_jobs.find(result_jobs.REPORT, subject, version)
         if job is not None:
             with session.explained():
                 _follow(str(job.folder), study.name)
@@ -78,13 +77,17 @@ def command(study: StudySummary, models: Sequence[str] | None) -> list[str]:
 @st.fragment(run_every=1.0)
 def _follow(folder: str, study: str) -> None:
     job = session.job(folder)
-    state = job.state()
+    try:
+        state = job.state()
+        content = result_jobs.result_file(job).read_bytes() if state == "finished" else b""
+    except (JobError, FileNotFoundError):  # forgotten meanwhile
+        st.rerun()
     if state == "running":
         st.html(components.job_progress(job.progress()))
     elif state == "finished":
         st.download_button(
             "Download the report",
-            result_jobs.result_file(job).read_bytes(),
+            content,
             file_name=f"{study}-report.zip",
             mime="application/zip",
             key="download-report",

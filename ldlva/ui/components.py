@@ -189,11 +189,11 @@ def face_table(rows: Iterable[tuple[str, int, int | None, str]]) -> str:
     return f'<div class="face-rows">{body}</div>'
 
 
-def legend(labels: Sequence[str | Emotion], none: bool = False) -> str:
-    """The colours of the labels, and of "none of these" where it was chosen."""
+def legend(labels: Sequence[str | Emotion], outside: str | None = None) -> str:
+    """The colours of the labels, and of votes for none of them, which are called `outside`, where there are any."""
     entries = [(emotion(label).title, emotion(label).colour) for label in labels]
-    if none:
-        entries.append(("None of these", NONE_COLOUR))
+    if outside is not None:
+        entries.append((outside, NONE_COLOUR))
     return (
         '<div class="legend">'
         + "".join(f'<span><i style="background:{colour}"></i>{escape(title)}</span>' for title, colour in entries)
@@ -201,8 +201,10 @@ def legend(labels: Sequence[str | Emotion], none: bool = False) -> str:
     )
 
 
-def vote_card(name: str, image: str, labels: Sequence[str | Emotion], counts: Sequence[int], none_count: int) -> str:
-    """One face with its vote distribution; `image` is a data URL."""
+def vote_card(
+    name: str, image: str, labels: Sequence[str | Emotion], counts: Sequence[int], none_count: int, outside: str
+) -> str:
+    """One face with its vote distribution; `image` is a data URL, `outside` what votes for no label are called."""
     total = sum(counts) + none_count
     if total == 0:
         body = '<div class="winner">No votes yet</div>'
@@ -211,7 +213,7 @@ def vote_card(name: str, image: str, labels: Sequence[str | Emotion], counts: Se
             (escape(emotion(label).title), emotion(label).colour, count)
             for label, count in zip(labels, counts, strict=True)
         ]
-        shares.append(("None of these", NONE_COLOUR, none_count))
+        shares.append((escape(outside), NONE_COLOUR, none_count))
         top = max(count for _, _, count in shares)
         winners = " / ".join(title for title, _, count in shares if count == top)
         stack = "".join(

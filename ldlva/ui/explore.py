@@ -32,13 +32,13 @@ _FAILURE = "explore-failure"
 
 
 @st.cache_data(show_spinner="Lining up votes and predictions …", max_entries=32)
-def _exploration(name: str, version: tuple[int, ...], _study: StudySummary) -> Exploration:
+def _exploration(identity: str, version: tuple[int, ...], _study: StudySummary) -> Exploration:
     return explore_study(session.repository(), _study)
 
 
 def exploration(study: StudySummary) -> Exploration:
     """The study's faces with votes and predictions, lined up once per state of them."""
-    return _exploration(study.name, session.repository().version(study), study)
+    return _exploration(study.identity, session.repository().version(study), study)
 
 
 def choose_rows(found: Exploration) -> tuple[str, str | None, list[int]]:
@@ -57,7 +57,11 @@ def choose_rows(found: Exploration) -> tuple[str, str | None, list[int]]:
     left, right = st.columns([3, 2])
     with left:
         labels = st.pills(
-            "Only", list(titles), selection_mode="multi", format_func=titles.__getitem__, key="only-labels"
+            "Only",
+            list(titles),
+            selection_mode="multi",
+            format_func=lambda name: components.plain(titles[name]),
+            key="only-labels",
         )
     seers = [name for name, choices in found.choices.items() if (choices != NOBODY).any()]
     with right:

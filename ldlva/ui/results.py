@@ -10,9 +10,16 @@ import streamlit as st
 
 from ldlva.distributions import entropy
 from ldlva.inference import Estimate
-from ldlva.raters.agreement import Agreement, agreement
+from ldlva.raters.agreement import Agreement
 from ldlva.raters.quality import RaterQuality
-from ldlva.survey.agreeing import NO_RATERS, NO_VOLUNTEERS, StudyAgreement, choices
+from ldlva.survey.agreeing import (
+    NO_RATERS,
+    NO_VOLUNTEERS,
+    SEVERAL,
+    StudyAgreement,
+    outside_labels,
+    vote_agreement,
+)
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.ui import components
 from ldlva.ui.session import rater_results, repository
@@ -21,29 +28,40 @@ from ldlva.ui.session import votes as votes_of
 
 def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]:
     """Value and caption of the tiles on top; agreement counts "none of these" as a choice like the others."""
-    found = agreement(choices(votes))
+    found = vote_agreement(votes)
+    several = votes.sets is not None
     people = [(str(study.volunteers), "volunteers")]
     if study.imported_raters:
         people.append((str(study.imported_raters), "imported raters"))
-    return [
+    tiles = [
         (str(study.images), "faces"),
         *people,
         (str(study.votes), "votes"),
-        ("–" if found.alpha is None else f"{found.alpha.mean:.2f}", "Krippendorff's α"),
-        ("–" if found.pairwise is None else f"{found.pairwise:.0%}", "two raters agree (mean over faces)"),
+        (
+            "–" if found.alpha is None else f"{found.alpha.mean:.2f}",
+            "Krippendorff's α (sets of answers)" if several else "Krippendorff's α",
+        ),
     ]
+    if not several:
+        pairs = "–" if found.pairwise is None else f"{found.pairwise:.0%}"
+        tiles.append((pairs, "two raters agree (mean over faces)"))
+    return tiles
 
 
 def draw_agreement(study: StudySummary) -> None:
     """Agreement of all votes; single raters only on request, because that reads every vote, in a process of its own."""
     st.header("Agreement")
     if not st.toggle("Look at every rater", key="raters", disabled=study.volunteers == 0):
-        st.html(agreement_table({"All votes": agreement(choices(votes_of(study)))}))
+        votes = votes_of(study)
+        st.html(agreement_table({"All votes": vote_agreement(votes)}, several=votes.sets is not None))
+        if votes.sets is not None:
+            st.html(f'<p class="muted">{SEVERAL}</p>')
         if study.volunteers == 0:
             st.html(f'<p class="muted">{NO_RATERS if study.imported_raters else NO_VOLUNTEERS}</p>')
         return
     found = rater_results(study)
-    st.html(agreement_table(agreement_columns(found)))
+    several = study.protocol.response.mode == "multiple"
+    st.html(agreement_table(agreement_columns(found), several))
     if found.alpha_over_raters is not None:
         st.html(f'<p class="muted">α with an interval over raters instead: {_in_line(found.alpha_over_raters)}</p>')
     if found.remark:
@@ -57,19 +75,25 @@ def agreement_columns(found: StudyAgreement) -> dict[str, Agreement]:
     """All votes, and, where raters are known and some are flagged, the volunteers' with and without those."""
     columns = {"All votes": found.overall}
     if found.quality is not None and found.quality.flagged:
-        if found.remark:
+        if found.quality.everyone.votes != found.overall.votes:  # imported ones are there, too
             columns["Volunteers’ votes"] = found.quality.everyone
         columns["Without flagged volunteers"] = found.quality.without_flagged
     return columns
 
 
-def agreement_table(columns: dict[str, Agreement]) -> str:
-    """Coefficients by row."""
+def agreement_table(columns: dict[str, Agreement], several: bool = False) -> str:
+    """Coefficients by row; where several answers were allowed, without those that need one answer a person."""
+    alpha, answers = ("α of sets of answers", "single answers") if several else ("α", "votes")
     rows: dict[str, list[str]] = {
-        "Krippendorff’s α (95%, jackknife over faces)": [_interval(one.alpha) for one in columns.values()],
-        "Fleiss’ κ": [_number(one.fleiss_kappa) for one in columns.values()],
-        "Two raters agree, mean over faces": [_number(one.pairwise, ".1%") for one in columns.values()],
-        "Entropy of a face’s votes, mean, nats": [_number(one.entropy) for one in columns.values()],
+        f"Krippendorff’s {alpha} (95%, jackknife over faces)": [_interval(one.alpha) for one in columns.values()]
+    }
+    if not several:
+        rows |= {
+            "Fleiss’ κ": [_number(one.fleiss_kappa) for one in columns.values()],
+            "Two raters agree, mean over faces": [_number(one.pairwise, ".1%") for one in columns.values()],
+        }
+    rows |= {
+        f"Entropy of a face’s {answers}, mean, nats": [_number(one.entropy) for one in columns.values()],
         "Faces with votes": [f"{one.images:,}" for one in columns.values()],
         "Votes": [f"{one.votes:,}" for one in columns.values()],
     }
@@ -143,7 +167,19 @@ def import_note(study: StudySummary) -> str:
     )
 
 
-def card(votes: StudyVotes, row: int) -> str:
+def outside(study: StudySummary, votes: StudyVotes) -> str:
+    """How many votes are for no label, and what they said."""
+    said = " or ".join(f"“{words}”" for words in outside_labels(study))
+    together = ", which agreement takes for one and the same answer" if len(outside_labels(study)) > 1 else ""
+    return f"{votes.none_counts.sum()} more votes said {said}{together}; they are in no distribution."
+
+
+def outside_title(study: StudySummary) -> str:
+    """What votes for no label are called beside the labels."""
+    return " or ".join(outside_labels(study)).capitalize()
+
+
+def card(study: StudySummary, votes: StudyVotes, row: int) -> str:
     """The card of one face."""
     content, media_type = repository().image_content(votes.image_ids[row])
     return components.vote_card(
@@ -152,6 +188,7 @@ def card(votes: StudyVotes, row: int) -> str:
         votes.emotions,
         votes.counts[row].tolist(),
         int(votes.none_counts[row]),
+        outside_title(study),
     )
 
 

@@ -7,13 +7,13 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
 from ldlva import result_jobs
 from ldlva.catalogue import Catalogue, ask_catalogue
-from ldlva.errors import LdlvaError, NotYetError, SurveyError
+from ldlva.errors import JobError, LdlvaError, NotYetError, SurveyError
 from ldlva.jobs import Job
 from ldlva.survey import pictures
 from ldlva.survey.agreeing import StudyAgreement
@@ -124,7 +124,7 @@ def alignment(study: StudySummary) -> Alignment:
     Raises:
         SurveyError: nothing to compare yet.
     """
-    return _alignment(study.name, repository().version(study), study)
+    return _alignment(study.identity, repository().version(study), study)
 
 
 def comparison(study: StudySummary, models: Sequence[str] | None = None) -> StudyComparison:
@@ -140,12 +140,11 @@ def comparison(study: StudySummary, models: Sequence[str] | None = None) -> Stud
         SurveyError: nothing to compare yet, or it could not be computed.
     """
     version = repository().version(study)
-    aligned = _alignment(study.name, version, study)
-    # Without votes' part of the version: a fresh result may be of a few votes less, but never of other predictions.
-    subject = [study.id, *version[2:], sorted(models) if models is not None else None]
+    aligned = _alignment(study.identity, version, study)
     command = ["compare", f"--study={study.name}", *(f"--model={name}" for name in models or ())]
     command = [*command, "--result", "{result}", "--progress", "{progress}"]
-    job = result_jobs.find_or_start("comparison", subject, version, command)
+    subject = [*_subject(study, version), sorted(models) if models is not None else None]
+    job = result_jobs.find_or_start(result_jobs.COMPARISON, subject, version, command)
     return load_result(_result(str(job.folder), awaited(job, lambda: job.restart())), aligned)
 
 
@@ -153,8 +152,14 @@ def rater_results(study: StudySummary) -> StudyAgreement:
     """Agreement and what is known about every rater, computed by another process once per state of the votes."""
     version = repository().version(study)
     command = ["agreement", f"--study={study.name}", "--result", "{result}"]
-    job = result_jobs.find_or_start("agreement", [study.id], version, command)
+    job = result_jobs.find_or_start(result_jobs.AGREEMENT, _subject(study, version), version, command)
     return StudyAgreement.load(_result(str(job.folder), awaited(job, lambda: job.restart())))
+
+
+def _subject(study: StudySummary, version: tuple[int, ...]) -> list[Any]:
+    """What a result is about. Without votes' part of the version: a fresh result may be of a few votes less, but never
+    of other predictions, of another protocol, or of somebody who has withdrawn."""
+    return [study.identity, *version[2:]]
 
 
 def awaited(job: Job, again: Callable[[], None]) -> bool:
@@ -175,10 +180,18 @@ def job(folder: str) -> Job:
     return Job(Path(folder))
 
 
+def runs(job: Job) -> bool:
+    """Whether a job is running; one that somebody else discarded meanwhile is not."""
+    try:
+        return job.state() == "running"
+    except JobError:
+        return False
+
+
 @st.fragment(run_every=JOB_REFRESH_SECONDS)
 def _progress(folder: str) -> None:
     job = Job(Path(folder))
-    if job.state() != "running":
+    if not runs(job):
         st.rerun()
     st.html(components.job_progress(job.progress()))
 
@@ -190,7 +203,7 @@ def _result(folder: str, finished: bool) -> str:
 
 def votes(study: StudySummary) -> StudyVotes:
     """The study's tallied votes, read once per state."""
-    return _votes(study.name, repository().version(study), study)
+    return _votes(study.identity, repository().version(study), study)
 
 
 def choose_study() -> StudySummary | None:
@@ -224,7 +237,7 @@ def paged(rows: list[int], size: int) -> list[int]:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _alignment(name: str, version: tuple[int, ...], _study: StudySummary) -> Alignment:
+def _alignment(identity: str, version: tuple[int, ...], _study: StudySummary) -> Alignment:
     return align_study(repository(), _study)
 
 
@@ -235,7 +248,7 @@ def thumbnail(image_id: int) -> str:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _votes(name: str, version: tuple[int, ...], _study: StudySummary) -> StudyVotes:
+def _votes(identity: str, version: tuple[int, ...], _study: StudySummary) -> StudyVotes:
     return repository().votes(_study)
 
 

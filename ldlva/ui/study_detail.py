@@ -11,8 +11,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from ldlva.survey.erasure import withdraw
 from ldlva.survey.export import export_study
 from ldlva.survey.pack import publishing_problem
+from ldlva.survey.protocol import parse_protocol
 from ldlva.survey.psych_ds import pack_archive
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, protocol_form, study_progress
@@ -136,7 +138,8 @@ def _draw_data(study: StudySummary) -> None:
         '<div class="muted">To publish: a Psych-DS data set without anything that leads to a volunteer, with days '
         "instead of times, and with predictions. Neither their own words nor answers about themselves.</div>"
     )
-    named = publishing_problem(study.name, study.status, study.protocol)
+    protocols = (parse_protocol(content) for _, content in repository().protocol_contents(study.name))
+    named = publishing_problem(study.name, study.status, *protocols)
     st.download_button(
         "Download to publish", lambda: pack_archive(repository().pack(study.name)), f"{study.name}-psych-ds.zip",
         "application/zip", key="download-pack", icon=":material/public:", on_click="ignore", disabled=named is not None,
@@ -154,7 +157,7 @@ def _draw_data(study: StudySummary) -> None:
 
 
 def _withdraw() -> None:
-    erased = repository().withdraw(str(st.session_state["withdrawal-code"] or ""))
+    erased = withdraw(repository(), str(st.session_state["withdrawal-code"] or ""))
     votes = "1 vote is" if erased.votes == 1 else f"{erased.votes} votes are"
     st.session_state["withdrawn"] = f"Erased: {votes} gone for ever."
 

@@ -195,7 +195,8 @@ def draw_form() -> Form:
         files = _draw_upload(f"files-{version}-{upload_version}")
     elif source == "folder":
         folder = (st.text_input("Folder on the server", key=key("folder"), placeholder="~/faces") or "").strip()
-        st.html(f'<div class="muted">Within {escape(str(settings().folders))}; subfolders are read too.</div>')
+        allowed = escape(str(settings().folders))
+        st.html(f'<div class="muted">A folder within {allowed}; folders inside the one you name are not read.</div>')
     else:
         sample = _draw_sample(key)
     left, right = st.columns(2)

@@ -7,10 +7,10 @@ from html import escape
 
 import streamlit as st
 
-from ldlva.errors import JobError, SurveyError
+from ldlva.errors import SurveyError
 from ldlva.jobs import Job, jobs
 from ldlva.ui import components
-from ldlva.ui.session import repository, thumbnail
+from ldlva.ui.session import repository, runs, thumbnail
 from ldlva.ui.studies import attempt, draw_link, draw_links
 from ldlva.ui.study_form import KIND, form_served
 
@@ -31,7 +31,7 @@ def follow(running: Sequence[Job]) -> None:
     @st.fragment(run_every=REFRESH_SECONDS)
     def draw() -> None:
         for job in running:
-            if not _runs(job):
+            if not runs(job):
                 st.rerun()
             with st.container(border=True, key=f"card-{job.id}"):
                 st.html(f"<h3 class='job'>Making “{escape(_title(job))}”</h3>")
@@ -41,14 +41,6 @@ def follow(running: Sequence[Job]) -> None:
                     st.html('<div class="muted">You can close this page; it goes on.</div>')
 
     draw()
-
-
-def _runs(job: Job) -> bool:
-    """Whether a job is running; one that somebody else discarded meanwhile is not."""
-    try:
-        return job.state() == "running"
-    except JobError:
-        return False
 
 
 def draw_ended(job: Job) -> None:

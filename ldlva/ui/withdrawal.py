@@ -6,6 +6,7 @@ import streamlit as st
 
 from ldlva.errors import VolunteerError
 from ldlva.languages import Language, languages
+from ldlva.survey.erasure import withdraw
 from ldlva.ui import components, speech
 from ldlva.ui.session import repository
 
@@ -29,7 +30,7 @@ def draw(language: Language) -> None:
         )
     elif st.button(language.text("withdrawal.sure"), key="sure", type="primary"):
         try:
-            repository().withdraw(code)
+            withdraw(repository(), code)
         except VolunteerError as error:
             st.html(components.alert(speech.explain(error, language)))
         else:

@@ -68,6 +68,15 @@ def test_replacing_never_removes_a_folder_that_is_no_map(tmp_path: Path) -> None
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_the_present_folder_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for replace in (False, True):
+        for place in (".", "/"):
+            with pytest.raises(ProjectionError, match="is not empty, or the present one"):
+                write(drawn(), [], "<svg/>", Path(place), replace)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_map_holds_what_people_and_models_said() -> None:
     embedding = drawn()
     assert embedding.groupings == ["label", "majority"]

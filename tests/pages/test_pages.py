@@ -5,21 +5,28 @@ from __future__ import annotations
 import re
 import time
 import zipfile
+from collections.abc import Sequence
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from ldlva import result_jobs
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import DatabaseError
 from ldlva.jobs import jobs
 from ldlva.result_jobs import result_file
 from ldlva.settings import settings
+from ldlva.survey.agreeing import SEVERAL
+from ldlva.survey.open import open_repository
+from ldlva.survey.protocol_file import check_protocol
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository
-from ldlva.ui import ballot
+from ldlva.ui import ballot, components
 from tests.conftest import ROOT, pictures
 
 PAGES = ("results", "compare")  # those about one study
@@ -66,12 +73,12 @@ def titles(app: AppTest) -> list[str]:
     return [title.value for title in app.title]
 
 
-def voted_study(repository: Repository) -> None:
+def voted_study(repository: Repository, models: Sequence[tuple[str, float]] = (("sharp", 0.9), ("flat", 0.3))) -> None:
     """A study with imported votes and two models' predictions."""
     votes = [NewVote(r, f"face{i:02d}.png", EMOTION_NAMES[(i + (r > 7)) % 7], "x") for i in range(8) for r in range(10)]
     repository.create_study(NewStudy("demo", "Demo faces", origin={"source": "ferplus"}), pictures(8), votes)
     ids = list(repository.votes(repository.study("demo")).image_ids)
-    for name, weight in (("sharp", 0.9), ("flat", 0.3)):
+    for name, weight in models:
         probabilities = np.full((8, 7), (1 - weight) / 7)
         probabilities[np.arange(8), np.arange(8) % 7] += weight
         model = NewModel(name, "ce", "resnet18", EMOTION_NAMES, name * 8, {})
@@ -197,6 +204,31 @@ def test_compare_explains_models_with_other_labels(sqlite_repository: Repository
     assert "eight</b> is left out: it predicts contempt, which volunteers could not choose." in shown
 
 
+EVIL = ("GPT <img src=x>", "![x](http://evil)")
+
+
+def test_model_names_are_neither_markup_nor_markdown(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository, models=())
+    ids = list(sqlite_repository.votes(sqlite_repository.study("demo")).image_ids)
+    for number, name in enumerate(EVIL):  # each lacks a face, which the page says with its name
+        model = NewModel(name, "ce", "resnet18", EMOTION_NAMES, str(number) * 64, {})
+        some = [image for image in ids if image != ids[number]]
+        sqlite_repository.store_predictions(model, some, np.full((7, 7), 1 / 7), np.zeros((7, 4)))
+        more = NewModel(f"{name} of eight", "ce", "resnet18", (*EMOTION_NAMES, "contempt"), f"{number + 2}" * 64, {})
+        sqlite_repository.store_predictions(more, ids, np.full((8, 8), 1 / 8), np.zeros((8, 4)))
+    app = computed(open_page("compare", study="demo"))
+    shown = html(app)
+    assert "<img src=x" not in shown
+    assert "GPT &lt;img src=x&gt; predicted only 7" in shown
+    assert set(models_picker(app).options) == {components.plain(name) for name in EVIL}
+    models_picker(app).set_value([EVIL[0]])
+    assert EVIL[1] not in html(computed(app.run())).replace(f"{EVIL[1]} of eight", "")
+    app = open_page("explore", study="demo")
+    assert "<img src=x" not in html(app)
+    [caption] = [caption.value for caption in app.caption if "Left out" in caption.value]
+    assert all(components.plain(f"{name} of eight") in caption for name in EVIL)
+
+
 def test_predictions_of_an_outside_model_are_added_on_the_page(sqlite_repository: Repository) -> None:
     voted_study(sqlite_repository)
     app = computed(open_page("compare", study="demo"))
@@ -225,6 +257,48 @@ def test_the_report_is_made_beside_the_page_and_offered_as_an_archive(sqlite_rep
     assert [button.proto.label for button in app.get("download_button")] == ["Download the report"]
 
 
+def test_a_report_is_of_the_present_votes_and_predictions(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = computed(open_page("compare", study="demo"))
+    app = computed(app.button(key="make-report").click().run())
+    ids = list(sqlite_repository.votes(sqlite_repository.study("demo")).image_ids)
+    model = NewModel("third", "ce", "resnet18", EMOTION_NAMES, "3" * 64, {})
+    sqlite_repository.store_predictions(model, ids, np.full((8, 7), 1 / 7), np.zeros((8, 4)))
+    app = computed(app.run())
+    assert not app.get("download_button")  # the one made a moment ago is of two models
+    computed(app.button(key="make-report").click().run())
+    assert len(jobs("report")) == 2
+    vote = sqlite_repository.enrol("demo").token
+    sqlite_repository.vote(vote, ids[0], "fear")
+    app = computed(app.run())
+    assert not app.get("download_button")
+    app.button(key="make-report").click().run()
+    assert len(jobs("report")) == 3
+
+
+def test_a_forgotten_report_is_no_longer_offered(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    app = computed(open_page("compare", study="demo"))
+    app = computed(app.button(key="make-report").click().run())
+    assert app.get("download_button")
+    result_jobs.forget(sqlite_repository.study("demo").identity)
+    app = computed(app.run())
+    assert not app.exception
+    assert not app.get("download_button")
+
+
+def test_a_study_of_the_same_number_in_another_database_has_results_of_its_own(
+    sqlite_repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    voted_study(sqlite_repository)
+    assert "sharp is closer to people than flat" in html(computed(open_page("compare", study="demo")))
+    st.cache_resource.clear()
+    monkeypatch.setenv("LDLVA_DATABASE_URL", f"sqlite:///{tmp_path / 'other.db'}")
+    settings.cache_clear()
+    voted_study(open_repository(), models=(("sharp", 0.3), ("flat", 0.9)))
+    assert "flat is closer to people than sharp" in html(computed(open_page("compare", study="demo")))
+
+
 def test_results_say_that_dealt_votes_have_no_raters(sqlite_repository: Repository) -> None:
     voted_study(sqlite_repository)
     app = open_page("results", study="demo")
@@ -247,6 +321,41 @@ def test_results_show_every_volunteer_and_agreement_without_the_flagged(sqlite_r
     assert "4 volunteers voted, 1 with a sign of not having looked." in shown
     assert "the same answer in 100% of votes" in shown
     assert "Without flagged volunteers" in shown
+
+
+def several_answers(repository: Repository) -> None:
+    """Everybody ticks the same two emotions of every face, but one says “other”, and one nothing at all."""
+    response = {"mode": "multiple", "other_option": True}
+    faces = {"response": response, "title": "Demo", "consent": {"text": "C"}}
+    repository.create_study(NewStudy("demo", protocol=check_protocol(faces)), pictures(4))
+    ids = repository.votes(repository.study("demo")).image_ids
+    for _ in range(3):
+        token = repository.enrol("demo").token
+        for place, image in enumerate(ids):
+            repository.vote(token, image, ["anger", "disgust"] if place % 2 else ["happiness", "surprise"], 900)
+    repository.vote(repository.enrol("demo").token, ids[0], "other", other_text="tired")
+    repository.enrol("demo")
+
+
+def test_two_answers_of_one_person_are_no_disagreement(sqlite_repository: Repository) -> None:
+    several_answers(sqlite_repository)
+    sqlite_repository.create_study(NewStudy("single"), pictures(1), [NewVote(0, "face00.png", "fear", "fear")])
+    app = open_page("results", study="demo")
+    shown = html(app)
+    assert SEVERAL in shown
+    assert "Krippendorff&#x27;s α (sets of answers)" in shown
+    assert "Fleiss" not in shown.replace(SEVERAL, "")
+    assert "wo raters agree" not in shown
+    assert "Entropy of a face’s single answers" in shown
+    [caption] = [caption.value for caption in app.caption if "in no distribution" in caption.value]
+    assert caption.startswith("1 more votes said “none of these” or “other”, which agreement takes for one")
+    assert "None of these or other 1" in shown
+    app.toggle(key="raters").set_value(True)
+    shown = html(computed(app.run()))
+    assert SEVERAL in shown
+    assert "goes by the first of their answers" in shown
+    assert "Volunteers’ votes" not in shown
+    assert "Fleiss" in html(open_page("results", study="single"))
 
 
 def test_compare_without_predictions_gives_the_command(sqlite_repository: Repository) -> None:

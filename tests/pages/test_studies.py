@@ -202,6 +202,7 @@ def test_a_folder_of_the_server_becomes_a_draft_by_protocol(
     settings.cache_clear()
     app = open_page("studies")
     app.segmented_control(key="source-0").set_value("folder").run()
+    assert f"within {tmp_path / 'allowed'}; folders inside the one you name are not read" in html(app)
     app.text_input(key="name-0").set_value("mine")
     app.segmented_control(key="crop-0").set_value("none")
     for box in app.checkbox:

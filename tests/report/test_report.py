@@ -38,7 +38,7 @@ def studied(sqlite_repository: Repository) -> Repository:
     for name, method, weight in (("near", "ce", 0.9), ("far", "ldlva", 0.3)):
         details = {
             "data": {"source": "faces", "split": "train"},
-            "temperature": {"temperature": 1.5, "fitted_on": {"source": "faces", "split": "valid", "n": 9}},
+            "temperature": {"temperature": 1.5, "fitted_on": {"source": "faces", "split": "valid", "n": 99}},
         }
         model = NewModel(name, method, "resnet18", EMOTION_NAMES, name * 8, details)
         probabilities = weight * truth + (1 - weight) / 7
@@ -105,6 +105,22 @@ def test_the_methods_paragraph_names_every_constant(studied: Repository, tmp_pat
     assert "human majority" not in text or "most-voted" in text
 
 
+def test_the_methods_paragraph_counts_volunteers_who_voted(studied: Repository, tmp_path: Path) -> None:
+    assert "rated by votes imported from ferplus;" in (written(studied, tmp_path / "none") / "methods.md").read_text()
+    face = studied.votes(studied.study("demo")).image_ids[0]
+    _, undoes, votes = (studied.enrol("demo").token for _ in range(3))
+    for token in (undoes, votes):
+        studied.vote(token, face, "fear")
+    studied.undo(undoes)
+    assert studied.study("demo").volunteers == 3
+    one = (written(studied, tmp_path / "one") / "methods.md").read_text()
+    assert "rated by 1 volunteer who took part on the study's page and votes imported from ferplus;" in one
+    studied.vote(undoes, face, "anger")
+    two = written(studied, tmp_path / "two")
+    assert "rated by 2 volunteers who took part" in (two / "methods.md").read_text()
+    assert json.loads((two / "data" / "study.json").read_text())["volunteers"] == 2
+
+
 def test_figures_are_pictures_of_print_quality_and_vectors_keep_their_text(studied: Repository, tmp_path: Path) -> None:
     folder = written(studied, tmp_path / "out") / "figures"
     for path in folder.glob("*.png"):
@@ -115,10 +131,23 @@ def test_figures_are_pictures_of_print_quality_and_vectors_keep_their_text(studi
     assert (folder / "figure1_divergence.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_a_report_never_overwrites_and_damaged_data_are_named(studied: Repository, tmp_path: Path) -> None:
+def test_a_report_never_overwrites_and_damaged_data_are_named(
+    studied: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = written(studied, tmp_path / "out")
     with pytest.raises(SurveyError, match="never overwrites"):
         written(studied, folder)
+    with pytest.raises(SurveyError, match="Not a directory"):
+        written(studied, folder / "methods.md")
+    with pytest.raises(SurveyError, match="cannot be written: Is a directory"):
+        build.pack(folder, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for place in (".", "/"):
+        with pytest.raises(SurveyError, match="is not empty, or the present one"):
+            written(studied, Path(place))
+        with pytest.raises(SurveyError, match="cannot be written"):
+            build.pack(folder, Path(place))
+    assert sorted(path.name for path in tmp_path.iterdir() if "survey.db" not in path.name) == ["out"]
     (folder / "data" / "votes.csv").write_text("image,label\n")
     with pytest.raises(SurveyError, match="damaged"):
         build.write_report(source.read_source(folder), tmp_path / "again", ProgressFile(None))

@@ -56,6 +56,24 @@ def test_export_never_overwrites(repository: Repository, tmp_path: Path) -> None
         export_study(study, [], tmp_path / "out")
 
 
+@pytest.mark.parametrize("named", [".", "..", "/"])
+@pytest.mark.parametrize("where", ["full", "empty"])
+def test_the_present_folder_and_those_above_it_are_refused(
+    named: str, where: str, sqlite_repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(1))
+    (tmp_path / "full" / "inner").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / where)
+    with pytest.raises(SurveyError, match="is not empty, or the present one"):
+        export_study(sqlite_repository.study("demo"), [], Path(named))
+    assert sorted(path.name for path in tmp_path.rglob("*") if "survey.db" not in path.name) == [
+        "empty",
+        "full",
+        "inner",
+    ]
+
+
 def test_an_unwritable_folder_is_named(repository: Repository, tmp_path: Path) -> None:
     repository.create_study(NewStudy("demo", "Demo"), pictures(1))
     (tmp_path / "file").write_text("")

@@ -98,6 +98,14 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
         read_upload(tmp_path / "nowhere")
 
 
+def test_folders_inside_a_folder_are_not_read(tmp_path: Path) -> None:
+    """As the New-study form and the documentation say."""
+    (tmp_path / "inner").mkdir()
+    for seed, name in enumerate(("a.png", "inner/b.png")):
+        (tmp_path / name).write_bytes(png(seed))
+    assert [image.name for image in read_upload(tmp_path).images] == ["a.png"]
+
+
 def test_archives_in_a_folder_are_opened_and_the_same_name_is_kept_once(tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(png(1))
     with zipfile.ZipFile(tmp_path / "more.ZIP", "w") as archive:
