@@ -302,22 +302,21 @@ def without_paths(record: dict[str, Any]) -> dict[str, Any]:
 
     Folders tell who trained where, and nobody else has them.
     """
-    config = record.get("config", {})
+    config = record.get("config")
+    if not isinstance(config, dict):
+        return dict(record)
     name, _, place = str(config.get("data", "")).partition(":")
-    given = [config.get(key) for key in ("init", "valence_arousal", "teacher_posteriors")]
-    paths = [path for path in (*given, place if name != "study" else None) if path]
-
-    def shortened(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: shortened(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [shortened(inner) for inner in value]
-        if isinstance(value, str):
-            for path in sorted(paths, key=len, reverse=True):
-                value = value.replace(path, Path(path).name)
-        return value
-
-    return dict(shortened(record))
+    short = {
+        key: Path(path).name for key in ("init", "valence_arousal", "teacher_posteriors") if (path := config.get(key))
+    }
+    if place and name != "study":
+        short["data"] = f"{name}:{Path(place).name}"
+    published = {**record, "config": {**config, **short}}
+    for source in [key for key, value in record.items() if key.endswith("_source") and isinstance(value, str)]:
+        for key in ("valence_arousal", "teacher_posteriors"):
+            if key in short:
+                published[source] = published[source].replace(config[key], short[key])
+    return published
 
 
 def _run_folders(root: Path) -> Iterator[Path]:

@@ -11,7 +11,13 @@ from ldlva.permutation import FLIPS, holm, sign_flip_p_values
 
 def scipys(values: np.ndarray, resamples: float = np.inf) -> float:
     result = permutation_test(
-        (values,), lambda x, axis: x.mean(axis=axis), permutation_type="samples", n_resamples=resamples, vectorized=True
+        (values,),
+        lambda x, axis: x.mean(axis=axis),
+        permutation_type="samples",
+        n_resamples=resamples,
+        vectorized=True,
+        batch=5_000,
+        rng=np.random.default_rng(5),
     )
     return float(result.pvalue)
 
@@ -25,7 +31,7 @@ def test_few_faces_are_enumerated_as_scipy_does() -> None:
 def test_many_faces_agree_with_scipys_random_flips() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(0.12, 1, (200, 4))
-    expected = [scipys(column, 9999) for column in values.T]
+    expected = [scipys(column, 49_999) for column in values.T]  # SciPy doubles the smaller tail, and with it the noise
     np.testing.assert_allclose(sign_flip_p_values(values, 1), expected, atol=0.02)
 
 

@@ -116,7 +116,7 @@ def purge(
     name: Annotated[str | None, typer.Argument(help="Name of the study; default: all.")] = None, as_json: Json = False
 ) -> None:
     """Erase answers about volunteers, and every link to them, where the protocol's retention_days are over."""
-    done = erasure.purge(open_repository(), name)
+    done = open_repository().purge(name)
     if as_json:
         print_json([{"study": p.study, "retention_days": p.retention_days, "volunteers": p.volunteers} for p in done])
         return

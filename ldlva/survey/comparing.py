@@ -201,7 +201,8 @@ def learned_from(details: Mapping[str, Any], study: StudySummary) -> bool:
     """Whether a model was trained on the study's own faces: on the study, or on the part of a data set it shows."""
     data, origin = details.get("data", {}), study.origin
     if data.get("source") == "study":
-        return bool(details.get("config", {}).get("data") == f"study:{study.name}")
+        same_faces = (study.name, origin.get("cloned_from"))
+        return str(details.get("config", {}).get("data")).removeprefix("study:") in same_faces
     part = (data.get("source"), data.get("split"))
     return None not in part and origin.get("role") is None and part == (origin.get("source"), origin.get("split"))
 

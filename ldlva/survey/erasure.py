@@ -1,4 +1,6 @@
-"""Erasing for pages and commands: what the database erases, no stored result rests on any longer."""
+"""Withdrawal for pages and commands: no stored result rests on what the database erased.
+
+The retention time is the database's alone: results hold nothing that it erases."""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ import logging
 
 from ldlva import result_jobs
 from ldlva.errors import JobError
-from ldlva.survey.privacy import Purge
 from ldlva.survey.records import Withdrawal
 from ldlva.survey.repository import Repository
 
@@ -20,19 +21,6 @@ def withdraw(repository: Repository, code: str) -> Withdrawal:
     erased = repository.withdraw(code)
     _forget(repository, erased.study_name)
     return erased
-
-
-def purge(repository: Repository, name: str | None = None) -> list[Purge]:
-    """`Repository.purge`, and forget what was computed for every study in which it erased something.
-
-    Raises:
-        SurveyError: unknown study.
-    """
-    done = repository.purge(name)
-    for purged in done:
-        if purged.volunteers:
-            _forget(repository, purged.study)
-    return done
 
 
 def _forget(repository: Repository, study: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ldlva.settings import settings
 from ldlva.survey.database import Database
 from ldlva.survey.demo import create_demo_study
-from ldlva.survey.erasure import purge
 from ldlva.survey.repository import Repository
 
 
@@ -22,5 +21,5 @@ def open_repository() -> Repository:
     if is_new and configured.demo_study:
         create_demo_study(repository)
     elif repository.purge_is_due():
-        purge(repository)
+        repository.purge()
     return repository

@@ -199,8 +199,13 @@ class ParticipationStore(Store):
                 _store_vote(session, standing, trial, answer, now)
             return standing.ballot(session)
 
-    def undo(self, token: str) -> Ballot:
+    def undo(self, token: str, done: int | None = None) -> Ballot:
         """Supersede the volunteer's newest current vote, so that its face comes up again; nothing is deleted.
+
+        Args:
+            token: the volunteer's.
+            done: showings that were done when it was asked for. If more or fewer are by now nothing happens: the same
+                wish may arrive twice, and shall not take back two votes. None: whatever is done.
 
         Raises:
             VolunteerError: unknown token, or the study is not open.
@@ -210,6 +215,8 @@ class ParticipationStore(Store):
             _must_be_open(standing.study, standing.protocol, "takes no changes any more")
             now = self._clock()
             _renew(session, standing, now)
+            if done is not None and done != len(standing.trials) - len(standing.remaining):
+                return standing.ballot(session)
             newest = session.scalar(
                 select(Vote)
                 .where(Vote.volunteer_id == standing.volunteer.id, CURRENT)
@@ -271,7 +278,7 @@ def _must_be_new(session: Session, study: Study, participant_id: str | None) -> 
         select(Volunteer.id).where(Volunteer.study_id == study.id, Volunteer.participant_id == participant_id)
     ):
         raise VolunteerError(
-            "invitation",
+            "participant_taken",
             "The participant's number in this link took part by another link before. Open that one, or ask whoever "
             "sent you this one.",
         )

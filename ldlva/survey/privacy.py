@@ -136,6 +136,7 @@ def _due(study: Study, protocol: Protocol, now: datetime) -> tuple[ColumnElement
     return (
         Volunteer.study_id == study.id,
         Volunteer.source == WEB_VOLUNTEER,
+        Volunteer.token_hash.is_not(None),  # raters of an imported data set were made anonymous before it was published
         Volunteer.purged_at.is_(None),
         Volunteer.created_at < now - timedelta(days=protocol.retention_days or 0),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 from dataclasses import replace
@@ -15,7 +16,7 @@ import ldlva
 from ldlva.datasets import FaceDataset, Loader, load_dataset
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.emotions import EMOTION_NAMES
-from ldlva.errors import MissingPartError, TrainingError
+from ldlva.errors import DatasetError, MissingPartError, TrainingError
 from ldlva.training.config import TrainConfig
 from ldlva.training.distributed import ALONE, Group
 from ldlva.training.evaluation import add_temperature
@@ -74,11 +75,14 @@ def _train(config: TrainConfig, run: Run, progress: Progress, load: Loader, grou
 def complete(run: Run, load: Loader = load_dataset) -> None:
     """Give a finished run what it lacks if its process ended right after the weights were written: its temperature.
 
+    A finished run needs its data no longer: where they are gone, it stays without.
+
     Raises:
-        LdlvaError: the valid part cannot be read, or the folder not be written.
+        TrainingError: the folder cannot be written.
     """
     if run.temperature() is None:
-        add_temperature(run, _valid_part(run.config(), load))
+        with contextlib.suppress(DatasetError):
+            add_temperature(run, _valid_part(run.config(), load))
 
 
 def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) -> dict[str, Any]:

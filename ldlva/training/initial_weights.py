@@ -20,7 +20,8 @@ TORCHVISION = "torchvision"
 
 def is_run(source: str) -> bool:
     """Whether the weights are those of a run of this product (its folder, or a file in it)."""
-    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    path = Path(source).expanduser()
+    folder = path if path.is_dir() else path.parent
     return source != TORCHVISION and (folder / "config.json").is_file()
 
 

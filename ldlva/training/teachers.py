@@ -79,8 +79,15 @@ def out_of_fold_posteriors(
     for fold, held_out in enumerate(folds):
         fold_run = type(run)(run.folder / "teacher" / f"fold{fold}")
         rest = train.subset(np.setdiff1d(np.arange(len(train)), held_out))
+        blind_to = hashlib.sha256("\n".join(train.names[row] for row in held_out).encode("utf-8", "surrogateescape"))
         if not fold_run.exists():
-            fold_run.create(teacher, {"role": f"teacher blind to fold {fold} of {config.teacher_folds}"})
+            role = f"teacher blind to fold {fold} of {config.teacher_folds}"
+            fold_run.create(teacher, {"role": role, "blind_to_sha256": blind_to.hexdigest()})
+        elif group.is_main and fold_run.record().get("blind_to_sha256") != blind_to.hexdigest():
+            raise TrainingError(
+                f"{fold_run.folder} was trained on another part of the images, by an earlier version. Delete "
+                f"{fold_run.folder.parent} to train the teachers anew."
+            )
         method = build_method(teacher, rest)
         if group.agreed(fold_run.is_finished()):
             method.network.load_state_dict(fold_run.load_weights())

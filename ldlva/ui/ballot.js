@@ -5,7 +5,8 @@ const instances = new WeakMap();
 const images = new Map(); // id -> decoded Image; kept for the life of the page, so that no face travels twice
 let picturesOf = null; // whose they are: ids of a preview mean other faces than those of the study itself
 
-const RESEND_MS = 5000;
+const RESEND_MS = 5000; // doubled every time, so that a server under load is not kept from answering
+const LONGEST_RESEND_MS = 60000;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let ballot = instances.get(parentElement);
@@ -92,7 +93,7 @@ function createBallot(root) {
 
   // Streamlit drops what is sent while the connection is down, and a restarted server knows of nothing that was. The
   // server takes every serial once, so a message may arrive twice.
-  function deliver(message) {
+  function deliver(message, patience = RESEND_MS) {
     send(message);
     clearTimeout(resending);
     resending = setTimeout(() => {
@@ -101,8 +102,8 @@ function createBallot(root) {
         show(part("unsent"), true);
         say(text("unsent"));
       }
-      deliver(message);
-    }, RESEND_MS);
+      deliver(message, Math.min(2 * patience, LONGEST_RESEND_MS));
+    }, patience);
   }
 
   // A face comes up

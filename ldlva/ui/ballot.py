@@ -95,9 +95,9 @@ def vote(token: str, answer: Answer) -> None:
     )
 
 
-def undo(token: str) -> None:
-    """Take the newest answer back."""
-    attempt(lambda: repository().undo(token))
+def undo(token: str, done: int | None = None) -> None:
+    """Take the newest answer back; `done` as for the repository's."""
+    attempt(lambda: repository().undo(token, done))
 
 
 def attempt(change: Callable[[], object]) -> None:

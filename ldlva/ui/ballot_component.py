@@ -99,9 +99,8 @@ def _receive(token: str) -> None:
     images = {image for image in held if isinstance(image, int)} if isinstance(held, list) else set()
     st.session_state[_HELD] = (_pictures_owner(token), images)
     if event.get("kind") == "undo":
-        # Sent again to a server that was restarted after it took the answer back, it would take back another one.
-        if event.get("done") == repository().ballot(token).done:
-            screen.undo(token)
+        done = event.get("done")
+        screen.undo(token, done if isinstance(done, int) else None)
     elif event.get("kind") == "vote" and (answer := read_answer(event)) is not None:
         screen.vote(token, answer)
 

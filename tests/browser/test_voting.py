@@ -138,7 +138,7 @@ def test_an_answer_lost_on_the_way_is_said_and_sent_again(page: Page, repository
     page.goto("/vote?study=unsent")
     page.get_by_role("button", name="I agree, start").click()
     on_face(page, 1)
-    unsent = page.get_by_text("has not reached the server yet").first
+    unsent = page.get_by_text("is not confirmed by the server yet").first
     expect(unsent).to_be_hidden()
     is_down = True
     page.keyboard.press("2")

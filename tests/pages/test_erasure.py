@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import timedelta
 
 import pytest
 
@@ -12,9 +11,7 @@ from ldlva import cli, result_jobs
 from ldlva.errors import VolunteerError
 from ldlva.jobs import Job, jobs, new_job
 from ldlva.survey import erasure
-from ldlva.survey.open import open_repository
 from ldlva.survey.repository import Repository
-from ldlva.survey.schema import now
 from tests.pages.test_pages import html, open_page
 from tests.pages.test_studies import press
 from tests.survey.test_participation import create, protocol, vote_on
@@ -85,17 +82,6 @@ def test_the_command_deletes_results(sqlite_repository: Repository, monkeypatch:
     with pytest.raises(SystemExit):
         cli.main()
     assert not remaining()
-
-
-def test_a_purge_deletes_results_where_it_erased_something(sqlite_repository: Repository) -> None:
-    two_studies(sqlite_repository, retention_days=1)
-    others = computed(sqlite_repository, "other")
-    past = Repository(sqlite_repository._database, lambda: now() - timedelta(days=2))
-    for erase in (erasure.purge, lambda _: open_repository()):
-        past.enrol("s")
-        computed(sqlite_repository, "s")
-        erase(sqlite_repository)
-        assert remaining() == set(others)
 
 
 def test_a_result_that_cannot_be_deleted_is_logged_and_the_withdrawal_stands(

@@ -156,6 +156,7 @@ def test_a_temperature_fitted_on_the_same_faces_is_not_used(details: Any, origin
     [
         ({"data": {"source": "study", "split": "train"}, "config": {"data": "study:s"}}, {}, True),
         ({"data": {"source": "study", "split": "train"}, "config": {"data": "study:other"}}, {}, False),
+        ({"data": {"source": "study"}, "config": {"data": "study:other"}}, {"cloned_from": "other"}, True),
         ({"data": {"source": "ferplus", "split": "train"}}, {"source": "ferplus", "split": "train"}, True),
         ({"data": {"source": "ferplus", "split": "train"}}, {"source": "ferplus", "split": "valid"}, False),
         ({"data": {"source": "faces", "split": "train"}}, {"source": "faces", "split": "train", "role": "demo"}, False),

@@ -32,7 +32,7 @@ from ldlva.survey.protocol_file import check_protocol
 from ldlva.survey.psych_ds import SUMS, pack_archive, read_pack, write_pack
 from ldlva.survey.records import NewModel, NewStudy
 from ldlva.survey.repository import Repository
-from ldlva.survey.schema import Study, Volunteer, Vote
+from ldlva.survey.schema import Study, Volunteer, Vote, now
 from tests.conftest import pictures
 from tests.survey.test_participation import protocol, vote_on
 
@@ -323,6 +323,20 @@ def test_who_enrols_in_an_imported_study_is_numbered_anew_after_its_raters(
     assert after.tables["votes"][: len(before.tables["votes"])] == before.tables["votes"]
     order = published_order(sqlite_repository, "imported")[1:]
     assert order != sorted(order, key=lambda word: int(word.removeprefix("vote ")))
+
+
+def test_in_an_imported_study_nobody_is_left_to_be_made_anonymous(
+    published: Path, sqlite_repository: Repository
+) -> None:
+    """And its raters keep their numbers: a purge took them for volunteers whose retention time was over."""
+    sqlite_repository.unpack(*read_pack(published), "imported")
+    sqlite_repository.set_study_status("imported", "paused")
+    sqlite_repository.set_protocol("imported", protocol(response={"other_option": True}, retention_days=1))
+    before = sqlite_repository.pack("imported").tables
+    later = Repository(sqlite_repository._database, lambda: now() + timedelta(days=500))
+    assert not later.purge_is_due()
+    assert [purge.volunteers for purge in later.purge("imported")] == [0]
+    assert later.pack("imported").tables == before
 
 
 def enrol_and_vote(repository: Repository, name: str, volunteers: int) -> None:

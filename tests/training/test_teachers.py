@@ -44,9 +44,11 @@ def test_teachers_do_not_start_from_a_run_that_may_know_their_labels(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "config.json").write_text("{}")
     (tmp_path / "weights.pth").write_bytes(b"")
+    monkeypatch.setenv("HOME", str(tmp_path))
     given = {"data": "x:y", "method": "ldlva_plus", "image_size": 32, "threads": 1}
     for init, expected in (
         (str(tmp_path / "other"), None),
+        ("~/other", None),
         (str(tmp_path / "other" / "model.safetensors"), None),
         (str(tmp_path / "weights.pth"), str(tmp_path / "weights.pth")),
         ("torchvision", "torchvision"),
@@ -58,6 +60,19 @@ def test_teachers_do_not_start_from_a_run_that_may_know_their_labels(
     run = Run(tmp_path / "run")
     teachers.teacher_posteriors(resolve_config(**given, init=str(tmp_path / "other")), tiny_set(), run, silent)
     assert Run(run.folder / "teacher" / "fold0").config().init is None
+
+
+def test_a_teacher_of_other_folds_is_not_asked(
+    tmp_path: Path, tiny_set: Callable[..., TrainingSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier version dealt pictures otherwise: its teachers know labels that they would be asked about."""
+    monkeypatch.setattr(teachers, "fit", lambda *_, **__: None)
+    config = resolve_config(data="x:y", method="ldlva_plus", image_size=32, threads=1)
+    run = Run(tmp_path / "run")
+    teachers.out_of_fold_posteriors(config, tiny_set(), run, silent)
+    teachers.out_of_fold_posteriors(config, tiny_set(), run, silent)
+    with pytest.raises(TrainingError, match=r"was trained on another part of the images.*Delete .*teacher"):
+        teachers.out_of_fold_posteriors(config.model_copy(update={"seed": 1}), tiny_set(), run, silent)
 
 
 def test_a_teacher_finished_by_an_earlier_process_answers_on_the_device(
