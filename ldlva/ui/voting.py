@@ -18,4 +18,5 @@ def is_plain() -> bool:
 def draw(token: str, ballot: Ballot, language: Language) -> None:
     """Draw the face to vote on and the choices."""
     (plain_ballot if is_plain() else ballot_component).draw(token, ballot, language)
-    ending.withdrawal_link(token, language)
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        ending.withdrawal_link(token, language)
