@@ -143,11 +143,11 @@ def test_an_answer_lost_on_the_way_is_said_and_sent_again(page: Page, repository
     is_down = True
     page.keyboard.press("2")
     on_face(page, 2)  # already held: shown before the server knows
-    expect(unsent).to_be_visible()
+    expect(unsent).to_be_visible(timeout=visitor.PATIENCE)
     assert lost and repository.study("unsent").votes == 0
     page.keyboard.press("3")
     is_down = False
-    expect(unsent).to_be_hidden()
+    expect(unsent).to_be_hidden(timeout=visitor.PATIENCE)
     on_face(page, 3)
     wait_for_votes(repository, "unsent", 2)
     assert [row["choice"] for row in repository.vote_rows(repository.study("unsent"))] == ["happiness", "sadness"]
