@@ -101,6 +101,9 @@ def test_from_a_data_set_to_a_comparison(
     assert "1 of the study's 14 images are missing" in capsys.readouterr().err
     assert run(monkeypatch, *importing, "--partial", "--json") == 0
     assert json.loads(capsys.readouterr().out)["images"] == 13
+    written = tmp_path / "ce.parquet"
+    assert run(monkeypatch, "predictions", "export", str(written), "--study", "fer", "--model", "ce") == 0
+    assert run(monkeypatch, "predictions", "import", str(written), "--study", "fer", "--name", "ce elsewhere") == 0
 
     assert run(monkeypatch, "report", "--study", "fer", "--out", str(tmp_path / "report")) == 0
     again = ["report", "--from", str(tmp_path / "report"), "--out", str(tmp_path / "again")]

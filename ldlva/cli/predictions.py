@@ -1,4 +1,4 @@
-"""Commands about predictions of models from outside."""
+"""Commands about predictions as files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import typer
 
 from ldlva.cli.output import Json, print_json
 from ldlva.survey.open import open_repository
-from ldlva.survey.prediction_files import read_predictions, store_imported
+from ldlva.survey.prediction_files import read_predictions, store_imported, write_predictions
 
-app = typer.Typer(no_args_is_help=True, help="Predictions of models from outside.")
+app = typer.Typer(no_args_is_help=True, help="Predictions as files: of models from outside, and for others.")
 
 
 @app.command("import")
@@ -41,3 +41,15 @@ def import_predictions(
         print(f"Missing: {', '.join(found.missing)}")
     if found.unknown:
         print(f"{len(found.unknown)} images of the file are not in the study and were passed over.")
+
+
+@app.command("export")
+def export_predictions(
+    file: Annotated[Path, typer.Argument(help="File to write: .csv or .parquet.")],
+    study: Annotated[str, typer.Option(help="Name of the study.")],
+    model: Annotated[str, typer.Option(help="Name of the model, as on the pages.")],
+) -> None:
+    """Write what a model predicted for a study as a file that `predictions import` reads elsewhere."""
+    repository = open_repository()
+    count = write_predictions(file, repository, repository.study(study), model)
+    print(f"Wrote the predictions of {model} for {count} faces of {study!r} to {file}.")

@@ -1,4 +1,5 @@
-"""Predictions of a model from outside, from a CSV or Parquet file: an image a row, a label's probability a column."""
+"""Predictions as CSV or Parquet files, an image a row, a label's probability a column: of models from outside, read; of
+any model, written."""
 
 from __future__ import annotations
 
@@ -131,6 +132,33 @@ def store_imported(
         found.probabilities,
         np.zeros((len(found.images), 0), dtype=np.float32),
     )
+
+
+def write_predictions(path: Path, repository: Repository, study: StudySummary, model: str) -> int:
+    """Write what a model predicted for a study as a file that `read_predictions` reads: Parquet by its ending, or CSV.
+
+    Returns:
+        How many images that are.
+
+    Raises:
+        SurveyError: the model has not predicted the study, the file exists, or it cannot be written.
+    """
+    stored = next((one for one in repository.predictions(study) if one.name == model), None)
+    if stored is None:
+        raise SurveyError(f"{model!r} has not predicted “{study.title}”.")
+    if path.exists():
+        raise SurveyError(f"{path} exists already. Choose another name.")
+    names = {image_id: name for image_id, name, _ in repository.images(study)}
+    columns = {label: stored.probabilities[:, column].astype(np.float32) for column, label in enumerate(stored.labels)}
+    table = pa.table({IMAGE_COLUMNS[0]: [names[image_id] for image_id in stored.image_ids], **columns})
+    try:
+        if path.suffix.lower() == ".parquet":
+            pq.write_table(table, path, compression="zstd")
+        else:
+            pa_csv.write_csv(table, path)
+    except OSError as error:
+        raise SurveyError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return len(table)
 
 
 def _content(source: Path | BinaryIO, name: str) -> bytes:

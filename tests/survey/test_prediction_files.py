@@ -12,7 +12,7 @@ import pytest
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import SurveyError
-from ldlva.survey.prediction_files import read_predictions, store_imported
+from ldlva.survey.prediction_files import read_predictions, store_imported, write_predictions
 from ldlva.survey.records import NewModel, NewStudy
 from ldlva.survey.repository import Repository
 from tests.conftest import pictures
@@ -115,3 +115,26 @@ def test_a_trained_models_name_is_not_taken(repository: Repository) -> None:
         stored(repository, "ours")
     with pytest.raises(SurveyError, match="1 to 120"):
         stored(repository, "  ")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_exported_can_be_imported_elsewhere(sqlite_repository: Repository, tmp_path: Path, ending: str) -> None:
+    for name in ("demo", "elsewhere"):
+        sqlite_repository.create_study(NewStudy(name, name), pictures(3))
+    demo, elsewhere = (sqlite_repository.study(name) for name in ("demo", "elsewhere"))
+    ids = sqlite_repository.votes(demo).image_ids
+    predicted = np.random.default_rng(0).dirichlet(np.ones(7), 2)
+    trained = NewModel("ours", "ce", "resnet18", EMOTION_NAMES, "x" * 64, {})
+    sqlite_repository.store_predictions(trained, ids[1:], predicted, np.zeros((2, 4)))
+    file = tmp_path / f"ours.{ending}"
+    assert write_predictions(file, sqlite_repository, demo, "ours") == 2
+    names = sqlite_repository.votes(elsewhere).image_names
+    found = read_predictions(file, file.name, elsewhere.labels, names, partial=True)
+    assert (found.images, found.missing) == (tuple(names[1:]), (names[0],))
+    np.testing.assert_allclose(found.probabilities, predicted, atol=1e-6)
+    with pytest.raises(SurveyError, match="exists already"):
+        write_predictions(file, sqlite_repository, demo, "ours")
+    with pytest.raises(SurveyError, match="'theirs' has not predicted"):
+        write_predictions(tmp_path / "x.csv", sqlite_repository, demo, "theirs")
+    with pytest.raises(SurveyError, match="cannot be written"):
+        write_predictions(tmp_path / "no" / f"x.{ending}", sqlite_repository, demo, "ours")
