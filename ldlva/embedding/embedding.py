@@ -16,8 +16,6 @@ import csv
 import hashlib
 import io
 import json
-import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +25,7 @@ from ldlva.embedding.contact_sheet import Layout
 from ldlva.embedding.separation import NO_GROUP, Separation
 from ldlva.errors import ProjectionError
 from ldlva.inference import Estimate
+from ldlva.new_folder import new_folder
 
 CONTENT = "embedding.json"
 FORMAT = 1
@@ -158,25 +157,15 @@ def write(embedding: Embedding, sheets: Sequence[bytes], figure: str, folder: Pa
     Raises:
         ProjectionError: the folder holds something, or cannot be written.
     """
-    folder = folder.resolve()  # "." has no name
-    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-    try:
-        holds_other = folder.exists() and any(folder.iterdir()) and not (replace and (folder / CONTENT).is_file())
-        if holds_other or folder == Path.cwd():  # where the user is: they would be left in the old one
-            raise ProjectionError(f"{folder} is not empty, or the present one. Choose another folder.")
-        scratch.mkdir(parents=True, mode=0o700)  # faces may be confidential
+    # Faces may be confidential, hence the mode.
+    with new_folder(
+        folder, "The map", ProjectionError, lambda there: replace and (there / CONTENT).is_file(), mode=0o700
+    ) as scratch:
         (scratch / CONTENT).write_text(json.dumps(asdict(embedding)), encoding="utf-8")
         (scratch / "points.csv").write_text(_points(embedding), encoding="utf-8", newline="")
         (scratch / "embedding.svg").write_text(figure, encoding="utf-8")
         for number, sheet in enumerate(sheets):
             (scratch / f"sheet-{number}.jpg").write_bytes(sheet)
-        if folder.exists():
-            shutil.rmtree(folder)
-        scratch.replace(folder)
-    except OSError as error:
-        raise ProjectionError(f"{folder} cannot be written: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def read(folder: Path) -> tuple[Embedding, list[bytes]] | None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import uuid
 import zipfile
 from pathlib import Path
 
 from ldlva.errors import SurveyError
 from ldlva.jobs import ProgressFile
+from ldlva.new_folder import check_new_folder, new_folder
 from ldlva.report import methods_text, plots, tables
 from ldlva.report.source import ReportSource, write_source
 from ldlva.survey.comparing import compare_aligned
+
+WHAT = "The report"
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every member of an archive: the same report is the same file."""
@@ -25,20 +26,12 @@ def write_report(source: ReportSource, folder: Path, telling: ProgressFile) -> N
     Raises:
         SurveyError: nothing to compare, the folder is not empty, or it cannot be written.
     """
-    folder = folder.resolve()  # "." has no name
-    try:
-        # Nor may it be where the user is: they would be left in the old one.
-        if folder == Path.cwd() or (folder.exists() and any(folder.iterdir())):
-            raise SurveyError(f"{folder} is not empty, or the present one. Choose another: a report never overwrites.")
-    except OSError as error:
-        raise SurveyError(f"The report cannot be written to {folder}: {error.strerror or error}.") from None
+    check_new_folder(folder, WHAT, SurveyError)
     compared = compare_aligned(
         source.aligned, source.title, source.seed, telling.within("Comparing models with people")
     )
     comparison = compared.comparison
-    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-    try:
-        scratch.mkdir(parents=True)
+    with new_folder(folder, WHAT, SurveyError) as scratch:
         telling("Writing data and tables")
         write_source(source, scratch / "data")
         results = {"study": source.name, **compared.to_json()}
@@ -52,13 +45,6 @@ def write_report(source: ReportSource, folder: Path, telling: ProgressFile) -> N
         files = sorted(path for path in scratch.rglob("*") if path.is_file())
         sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(scratch)}\n" for path in files]
         (scratch / "SHA256SUMS").write_text("".join(sums))
-        if folder.exists():
-            folder.rmdir()
-        scratch.replace(folder)
-    except OSError as error:
-        raise SurveyError(f"The report could not be written to {folder}: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def pack(folder: Path, archive: Path) -> None:

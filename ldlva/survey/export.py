@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pyarrow.parquet as pq
 
 import ldlva
 from ldlva.errors import SurveyError
+from ldlva.new_folder import new_folder
 from ldlva.survey.protocol import Protocol, parse_protocol
 from ldlva.survey.protocol_file import to_toml
 from ldlva.survey.records import StudySummary
@@ -143,13 +142,7 @@ def export_study(
         "columns": _described(COLUMNS),
         "volunteers": {"rows": len(volunteers), "columns": _described(columns)},
     }
-    folder = folder.resolve()  # "." has no name
-    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-    try:
-        # Nor may it be where the user is: they would be left in the old one.
-        if folder == Path.cwd() or (folder.exists() and any(folder.iterdir())):
-            raise SurveyError(f"{folder} is not empty, or the present one. Choose another: an export never overwrites.")
-        scratch.mkdir(parents=True)
+    with new_folder(folder, "The export", SurveyError) as scratch:
         for name, table in tables.items():
             pq.write_table(table, scratch / f"{name}.parquet")
             pa_csv.write_csv(table, scratch / f"{name}.csv")
@@ -160,11 +153,6 @@ def export_study(
         (scratch / "dictionary.json").write_text(text, encoding="utf-8")
         sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(scratch.iterdir())]
         (scratch / "SHA256SUMS").write_text("".join(sums))
-        scratch.replace(folder)
-    except OSError as error:
-        raise SurveyError(f"The export could not be written to {folder}: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return sorted(folder.iterdir())
 
 

@@ -19,8 +19,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
-import uuid
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -32,6 +30,7 @@ import pyarrow.parquet as pq
 
 import ldlva
 from ldlva.errors import SurveyError
+from ldlva.new_folder import new_folder
 from ldlva.survey.pack import TABLES, Pack
 from ldlva.survey.protocol import Protocol, parse_protocol
 from ldlva.survey.protocol_file import to_toml
@@ -72,21 +71,11 @@ def write_pack(
         SurveyError: the folder is not empty or cannot be written, or the images may not be shared.
     """
     files = _files(pack, authors, licence, citation)
-    folder = folder.resolve()  # "." has no name
-    scratch = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-    try:
-        # Nor may it be where the user is: they would be left in the old one.
-        if folder == Path.cwd() or (folder.exists() and any(folder.iterdir())):
-            raise SurveyError(f"{folder} is not empty, or the present one. Choose another: an export never overwrites.")
+    with new_folder(folder, "The data set", SurveyError) as scratch:
         for name, content in files.items():
             path = scratch / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        scratch.replace(folder)
-    except OSError as error:
-        raise SurveyError(f"The data set could not be written to {folder}: {error.strerror or error}.") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
