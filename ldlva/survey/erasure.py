@@ -1,6 +1,7 @@
 """Withdrawal for pages and commands: no stored result rests on what the database erased.
 
-The retention time is the database's alone: results hold nothing that it erases."""
+The retention time is the database's alone: results hold nothing that it erases.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +20,8 @@ def withdraw(repository: Repository, code: str) -> Withdrawal:
         VolunteerError: no volunteer has this code.
     """
     erased = repository.withdraw(code)
-    _forget(repository, erased.study_name)
-    return erased
-
-
-def _forget(repository: Repository, study: str) -> None:
     try:
-        result_jobs.forget(repository.study(study).identity)
+        result_jobs.forget(repository.study(erased.study_name).identity)
     except JobError as error:  # the answers are erased all the same, and a volunteer could not help it
         logging.getLogger(__name__).warning("%s", error)
+    return erased
