@@ -57,7 +57,9 @@ def test_from_a_data_set_to_a_comparison(
         "soft_cross_entropy",
         "js",
         "intervals",
+        "label_shares",
         "calibrated",
+        "with_label_offsets",
     }
     assert scores["calibrated"]["fitted_on"] == "the votes of the other half of these faces"
     assert scores["reference"] == "human votes"

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ldlva.cli.data import load_data
 from ldlva.cli.output import Json, print_json
+from ldlva.comparison import label_offsets
 from ldlva.comparison.calibration import FEWEST_FACES
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import LdlvaError
@@ -214,16 +215,35 @@ def evaluate(
     columns = {"Raw": result}
     if (calibrated := result["calibrated"]) is not None:
         columns[f"After temperature {calibrated['temperature']:.2f}"] = calibrated
+    accuracies = [f"{result['accuracy']:.4f}", *["the same"][: len(columns) - 1]]
+    if (shifted := result["with_label_offsets"]) is not None:
+        columns["After label offsets"] = shifted
+        accuracies.append(f"{shifted['accuracy']:.4f}")
     table = Table("Measure", *columns, title=f"{title}, against {result['reference']}")
-    table.add_row("accuracy", f"{result['accuracy']:.4f}", *["the same"][: len(columns) - 1])
+    table.add_row("accuracy", *accuracies)
     for epsilon in result["jeffreys"]:
         cells = (_with_interval(scores, "jeffreys", epsilon) for scores in columns.values())
-        table.add_row(f"Jeffreys divergence, clipped at {epsilon}", *cells)
+        table.add_row(f"Jeffreys divergence, ε = {epsilon}", *cells)
     for key, name in (("soft_cross_entropy", "soft cross-entropy"), ("js", "Jensen-Shannon divergence")):
         table.add_row(name, *(_with_interval(scores, key) for scores in columns.values()))
     if calibrated is None:
         table.caption = f"No temperature: it takes {FEWEST_FACES} faces."
-    Console(width=max(Console().width, 100)).print(table)
+    console = Console(width=max(Console().width, 110))
+    console.print(table, _label_shares(result))
+
+
+def _label_shares(result: dict[str, Any]) -> Table:
+    """How often each label is chosen by people and by the model, and the offset that would make it even."""
+    shares, shifted = result["label_shares"], result["with_label_offsets"]
+    table = Table("Label", "People", "Predicted", title="Mean share of each label")
+    if shifted is None:
+        table.caption = f"No label offsets: they take {label_offsets.FEWEST_FACES} faces."
+    else:
+        table.add_column("Offset, nats")
+    for label, share in shares["reference"].items():
+        offset = [] if shifted is None else [f"{shifted['offsets'][label]:+.2f}"]
+        table.add_row(label, f"{share:.1%}", f"{shares['predicted'][label]:.1%}", *offset)
+    return table
 
 
 def _with_interval(scores: dict[str, Any], *keys: str) -> str:

@@ -24,6 +24,9 @@ _SMALLEST = 1e-30
 FEWEST_FACES = 20
 """With fewer, half of them are too few to fit a temperature on."""
 
+OTHER_HALF = "the votes of the other half of these faces"
+"""What a cross-fitted correction was fitted on, in words."""
+
 
 @dataclass(frozen=True)
 class Temperature:
@@ -67,8 +70,17 @@ def with_temperature(probabilities: FloatArray, temperature: float) -> FloatArra
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    scaled = np.log(np.maximum(probabilities, _SMALLEST)) / temperature
-    scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return softmax(log_probabilities(probabilities) / temperature)
+
+
+def log_probabilities(probabilities: FloatArray) -> FloatArray:
+    """ln p, finite where p underflowed."""
+    return np.asarray(np.log(np.maximum(probabilities, _SMALLEST)))
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Of every row of `[N, C]`."""
+    scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
 
 
@@ -99,17 +111,25 @@ def cross_fitted(probabilities: FloatArray, reference: FloatArray, seed: int = 0
     Raises:
         ValueError: fewer than two rows.
     """
-    n = len(probabilities)
-    if n < 2:
-        raise ValueError("cross-fitting a temperature needs at least two faces")
-    order: IntArray = np.random.default_rng(seed).permutation(n)
-    halves = (order[: n // 2], order[n // 2 :])
     calibrated = np.empty_like(probabilities)
     temperatures = []
-    for fitted, applied in (halves, halves[::-1]):
+    for fitted, applied in swapped_halves(len(probabilities), seed):
         temperatures.append(fit_temperature(probabilities[fitted], reference[fitted]))
         calibrated[applied] = with_temperature(probabilities[applied], temperatures[-1])
     return calibrated, float(np.mean(temperatures))
+
+
+def swapped_halves(n: int, seed: int) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    """Two random halves of `n` rows: (fit on this, apply to that), and the other way round.
+
+    Raises:
+        ValueError: fewer than two rows.
+    """
+    if n < 2:
+        raise ValueError("cross-fitting needs at least two faces")
+    order: IntArray = np.random.default_rng(seed).permutation(n)
+    first, second = order[: n // 2], order[n // 2 :]
+    return (first, second), (second, first)
 
 
 def calibrate(
@@ -131,4 +151,4 @@ def calibrate(
     if len(probabilities) < FEWEST_FACES:
         return None
     calibrated, temperature = cross_fitted(probabilities, reference, seed)
-    return calibrated, Temperature(temperature, "the votes of the other half of these faces", cross_fitted=True)
+    return calibrated, Temperature(temperature, OTHER_HALF, cross_fitted=True)

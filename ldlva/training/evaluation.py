@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ldlva.comparison.calibration import FEWEST_FACES, calibrate, fit_temperature, from_other_faces
+from ldlva.comparison.calibration import FEWEST_FACES, OTHER_HALF, calibrate, fit_temperature, from_other_faces
+from ldlva.comparison.label_offsets import cross_fitted_offsets
 from ldlva.comparison.scoring import score
 from ldlva.datasets import FaceDataset
+from ldlva.distributions import FloatArray
+from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import TrainingError
 from ldlva.training.predict import Predictor
 from ldlva.training.runs import Run
@@ -20,7 +23,9 @@ def evaluate(runs: Sequence[Run], load: Callable[[int], FaceDataset]) -> dict[st
     """What the `evaluate` command prints: accuracy against the single label, and divergences from the reference.
 
     `calibrated` is after a temperature that never saw these faces: the run's own, if it is from other faces; else one
-    fitted on one half of them and applied to the other; None where they are too few for that.
+    fitted on one half of them and applied to the other; None where they are too few for that. `with_label_offsets` is
+    after a temperature and an offset for each label, always fitted on one half and applied to the other. `label_shares`
+    is how often each label is chosen, in the mean over faces, by people and by the model.
 
     Several runs are an ensemble: the mean of their distributions. Single labels give accuracy and nothing else.
 
@@ -44,7 +49,7 @@ def evaluate(runs: Sequence[Run], load: Callable[[int], FaceDataset]) -> dict[st
     result = {
         "n": len(dataset),
         "filter": dataset.filter,
-        "accuracy": float((probabilities.argmax(axis=1) == dataset.labels).mean()),
+        "accuracy": _accuracy(probabilities, dataset),
     }
     if not dataset.has_reference:
         return result
@@ -60,11 +65,34 @@ def evaluate(runs: Sequence[Run], load: Callable[[int], FaceDataset]) -> dict[st
             "fitted_on": temperature.fitted_on,
             **score(reference, predictions, dataset.vote_counts),
         }
+    shifted = None
+    if (corrected := cross_fitted_offsets(probabilities, reference)) is not None:
+        predictions, fit = corrected
+        shifted = {
+            "temperature": fit.temperature,
+            "offsets": _by_label(fit.offsets),
+            "fitted_on": OTHER_HALF,
+            "accuracy": _accuracy(predictions, dataset),
+            **score(reference, predictions, dataset.vote_counts),
+        }
     return result | {
         "reference": measured_against,
         **score(reference, probabilities, dataset.vote_counts),
+        "label_shares": {
+            "reference": _by_label(reference.mean(axis=0)),
+            "predicted": _by_label(probabilities.mean(axis=0)),
+        },
         "calibrated": calibrated,
+        "with_label_offsets": shifted,
     }
+
+
+def _accuracy(probabilities: FloatArray, dataset: FaceDataset) -> float:
+    return float((probabilities.argmax(axis=1) == dataset.labels).mean())
+
+
+def _by_label(values: FloatArray) -> dict[str, float]:
+    return dict(zip(EMOTION_NAMES, values.tolist(), strict=True))
 
 
 def add_temperature(run: Run, valid: FaceDataset | None) -> None:
