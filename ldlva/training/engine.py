@@ -64,7 +64,7 @@ def _train(config: TrainConfig, run: Run, progress: Progress, load: Loader, grou
     if METHODS[config.method].needs_posteriors:
         posteriors = teacher_posteriors(config, training_set, run, progress, group)
         training_set = replace(training_set, posteriors=posteriors)
-    if METHODS[config.method].needs_valence_arousal:
+    if METHODS[config.method].uses_valence_arousal(config.method_options()):
         training_set = _with_valence_arousal(config, training_set, dataset.valence_arousal, run, progress, group)
     method = build_method(config, training_set, resumed=run.has_checkpoint())
     fit(method, training_set, valid_set, config, run, progress, group=group)
@@ -90,7 +90,7 @@ def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) 
     compute = Compute.from_config(config)
     method = METHODS[config.method]
     source = None
-    if method.needs_valence_arousal:
+    if method.uses_valence_arousal(config.method_options()):
         if config.valence_arousal is not None:
             source = f"file {config.valence_arousal}"
         elif dataset.valence_arousal is not None:

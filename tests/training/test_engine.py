@@ -166,3 +166,17 @@ def test_float32_is_not_rounded_to_ten_bits_on_a_gpu() -> None:
     torch.backends.cudnn.allow_tf32 = True
     Compute.from_config(resolve_config(data="x:y"))
     assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("space", ["random", "features"])
+def test_neighbours_without_coordinates_take_no_teachers(
+    tmp_path: Path, make_ferplus: FerPlusMaker, space: str
+) -> None:
+    root = make_ferplus()
+    settings = {"data": f"ferplus:{root}", "backbone": "mobilenet_v2", "image_size": 32, "batch_size": 7, "epochs": 2}
+    run = Run(tmp_path / "run")
+    options = {"neighbor_space": space, "neighbor_count": 3}
+    train(resolve_config(**settings, method="ldlva", options=options), run, silent)
+    assert run.is_finished()
+    assert run.record()["valence_arousal_source"] is None
+    assert not (run.folder / "teacher").exists() and not (run.folder / "valence_arousal.csv").exists()

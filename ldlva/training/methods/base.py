@@ -133,6 +133,11 @@ class Method(nn.Module):
         super().__init__()
         self.network = network
 
+    @classmethod
+    def uses_valence_arousal(cls, options: Options) -> bool:
+        """Whether a run with these options looks at the coordinates that the method may need."""
+        return cls.needs_valence_arousal
+
     def inference_network(self) -> FaceNetwork:
         """The network that predicts; its weights are what a finished run keeps."""
         return self.network

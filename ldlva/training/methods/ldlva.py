@@ -76,7 +76,7 @@ class Ldlva(Method):
     def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
         super().__init__(train, network, options)
         self.options = cast(LdlvaOptions, options)
-        if train.valence_arousal is None:
+        if train.valence_arousal is None and self.uses_valence_arousal(options):
             raise ValueError("LDLVA needs valence_arousal in its training set")
         paper = self.options.variant == "paper"
         self.calibration = AdaptiveSimilarity(self.network.feature_width, logit_floor=None if paper else LOGIT_FLOOR)
@@ -88,15 +88,13 @@ class Ldlva(Method):
         self.register_buffer("bank_probabilities", torch.full((n, classes), 1 / classes))
         self.register_buffer("bank_filled", torch.zeros(n, dtype=torch.bool))
         k = self.options.neighbor_count
-        if self.options.neighbor_space == "random":
-            rows = random_neighbors(n, k)
-        else:  # neighbours in feature space replace these as soon as there are features
+        if train.valence_arousal is not None and self.uses_valence_arousal(options):
             rows = torch.from_numpy(nearest_neighbors(train.valence_arousal, k))
-        if self.options.neighbor_space == "valence_arousal":
             similarity = losses.paper_local_similarity if paper else losses.local_similarity
             coordinates = torch.from_numpy(train.valence_arousal)
             weights = similarity(coordinates, rows, self.options.similarity_width).float()
-        else:  # distance in valence and arousal plays no part; the calibration network still weighs neighbours
+        else:  # the calibration network still weighs neighbours
+            rows = random_neighbors(n, k)  # neighbours in feature space replace these as soon as there are features
             weights = torch.ones(n, k)
         # Rebuilt from the data (or, for features, at the start of every epoch), so not stored in checkpoints.
         self.register_buffer("labels", torch.from_numpy(train.labels), persistent=False)
@@ -105,6 +103,10 @@ class Ldlva(Method):
         self._images = train.images
         self._warming_up = True
         self._seen: _Seen | None = None
+
+    @classmethod
+    def uses_valence_arousal(cls, options: Options) -> bool:
+        return cast(LdlvaOptions, options).neighbor_space == "valence_arousal"
 
     def start_epoch(self, epoch: int) -> None:
         self._warming_up = epoch < self.options.warmup_epochs
