@@ -40,6 +40,11 @@ class Difference:
         return all(self.estimates[key].mean > 0 for key in GRID)
 
     @property
+    def identical(self) -> bool:
+        """The two are as far from people on every face at every constant: the same predictions under two names."""
+        return all(estimate.mean == estimate.low == estimate.high == 0 for estimate in self.estimates.values())
+
+    @property
     def robust(self) -> bool:
         """The order holds at every clipping constant, each time with an interval that excludes zero and a corrected
         p-value below .05, on enough images."""

@@ -30,7 +30,8 @@ def _sentences(differences: Sequence[Difference]) -> list[str]:
         return [f"Too few faces with votes ({images}) to rank {_names([best, *_farther(against)])}."]
     robust = [d for d in against if d.robust]
     unsettled = [d for d in against if d.same_order_everywhere and not d.robust]
-    dependent = [d for d in against if not d.same_order_everywhere]
+    identical = [d for d in against if d.identical]
+    dependent = [d for d in against if not d.same_order_everywhere and not d.identical]
     result = []
     if robust:
         result.append(
@@ -48,6 +49,8 @@ def _sentences(differences: Sequence[Difference]) -> list[str]:
             f"Whether {best} or {_names(_farther(dependent), 'or')} is closer to people depends on the zero-handling "
             f"constant: this data gives no ranking of {'the two' if len(dependent) == 1 else 'these'}."
         )
+    if identical:
+        result.append(f"{best} and {_names(_farther(identical))} predict the same.")
     if contrary := [d for d in against if d.soft_disagrees]:
         result.append(
             f"Soft cross-entropy, which takes the votes as they are, puts {_names(_farther(contrary))} before {best}."

@@ -68,6 +68,7 @@ class StudySummary:
         protocol_version: counts the study's protocols from 1.
         protocol_hash: SHA-256 of the stored protocol.
         link_secret: part of the study's invitation link.
+        private_secret: never leaves the server; what is kept from volunteers is derived from it.
         votes: practice, gold and repeated showings apart.
         withdrawn: volunteers who took everything back.
     """
@@ -79,6 +80,7 @@ class StudySummary:
     protocol_version: int
     protocol_hash: str
     link_secret: str = field(repr=False)
+    private_secret: str = field(repr=False)
     seed: int
     origin: dict[str, Any]
     created_at: datetime

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sqlalchemy import Select, case, func, select, update
@@ -16,13 +15,6 @@ from ldlva.survey.protocol_versions import has_volunteers
 from ldlva.survey.records import NewImage, StudyStatus, StudySummary
 from ldlva.survey.schema import STUDY_STATUSES, Image, Invitation, Study, StudyProtocol, Volunteer, Vote
 from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store, find_study
-
-
-@dataclass(frozen=True)
-class StoredStudy(StudySummary):
-    """A summary as it comes from the database, with the study's secret that never leaves the server."""
-
-    private_secret: str = field(repr=False)
 
 
 class StudyStore(Store):
@@ -167,9 +159,9 @@ def _summaries() -> Select[Any]:
     )
 
 
-def _summary(row: Any) -> StoredStudy:
+def _summary(row: Any) -> StudySummary:
     study: Study = row.Study
-    return StoredStudy(
+    return StudySummary(
         id=study.id,
         name=study.name,
         status=cast(StudyStatus, study.status),
