@@ -110,18 +110,21 @@ def votes_per_hour(hours: Sequence[tuple[datetime, int]]) -> go.Figure:
 def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str, str]) -> go.Figure:
     """Mean Jeffreys divergence of every model with its 95% interval above the reference rows; left is closer.
 
-    A model's raw predictions are a filled mark, the ones after temperature an open mark below it.
+    Closest first at the chosen constant. A model's raw predictions are a filled mark, the ones after temperature an
+    open mark below it.
 
     Args:
         comparison: the report.
         constant: key of the clipping constant, e.g. `1e-3`.
         colours: model name to colour.
     """
-    rows = [model.name for model in comparison.models] + [floor.name for floor in comparison.floors]
+    models = sorted(comparison.models, key=lambda model: model.estimates[constant].mean)
+    floors = sorted(comparison.floors, key=lambda floor: floor.values[constant])
+    rows = [model.name for model in models] + [floor.name for floor in floors]
     place = {name: len(rows) - 1 - position for position, name in enumerate(rows)}
     figure = go.Figure()
     for calibrated in (False, True):
-        for model in comparison.models:
+        for model in models:
             if (scores := model.scores(calibrated)) is None:
                 continue
             value, name = scores.estimates[constant], escape(model.name)
@@ -138,6 +141,7 @@ def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str
                 },
                 text=[f"{value.mean:.2f}"],
                 textposition="top center",
+                cliponaxis=False,
                 error_x={
                     "type": "data",
                     "symmetric": False,
@@ -149,7 +153,6 @@ def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str
                 },
                 hovertemplate=f"{words}: %{{x:.3f}} [{value.low:.3f}, {value.high:.3f}]<extra></extra>",
             )
-    floors = comparison.floors
     figure.add_scatter(
         x=[floor.values[constant] for floor in floors],
         y=[place[floor.name] for floor in floors],
@@ -158,6 +161,7 @@ def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str
         text=[f"{floor.values[constant]:.2f}" for floor in floors],
         textposition="top center",
         textfont={"color": MUTED},
+        cliponaxis=False,
         customdata=[f"{floor.name}: {floor.meaning}" for floor in floors],
         hovertemplate="%{x:.3f}<br>%{customdata}<extra></extra>",
     )
@@ -169,10 +173,15 @@ def divergence_chart(comparison: Comparison, constant: str, colours: Mapping[str
         zeroline=False,
         range=[-0.6, len(rows) - 0.3],
     )
-    ends = [model.estimates[constant].high for model in comparison.models]
+    ends = [model.estimates[constant].high for model in models]
     widest = max(*ends, *(floor.values[constant] for floor in floors))
     figure.update_xaxes(
-        range=[-0.03 * widest, 1.08 * widest], showgrid=False, zeroline=True, zerolinecolor=GRID_LINE, ticks="outside"
+        # Room for the numbers of the outermost marks on a phone, where they take a tenth of the width.
+        range=[-0.1 * widest, 1.1 * widest],
+        showgrid=False,
+        zeroline=True,
+        zerolinecolor=GRID_LINE,
+        ticks="outside",
     )
     return _layout(figure, height=70 + 46 * len(rows))
 

@@ -4,6 +4,9 @@ A page asks for a result by what it depends on. If that was computed, it is read
 shows how far it is; else a process starts. While votes keep coming in, a result of the same models that is less than
 `FRESH_SECONDS` old serves too, so that the page shows something between two votes. What was computed for a study is
 forgotten once somebody has their answers erased.
+
+A visitor waits for one result at a time: who asks for another ends the computation they waited for before, unless
+somebody else waits for it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ldlva.errors import JobError
 from ldlva.jobs import Job, jobs, new_job
@@ -28,7 +32,15 @@ RESULT = "result"
 """File or folder in the job's folder that holds the result."""
 
 _starting = threading.Lock()
-"""Two visitors who ask for the same result get one process."""
+"""Two visitors who ask for the same result get one process, and none that somebody else is about to end."""
+
+
+class Visit:
+    """Who waits for a result. A visitor's page keeps it; once it is gone, nobody waits any more."""
+
+
+_awaited: WeakKeyDictionary[Visit, Job] = WeakKeyDictionary()
+"""What each visit asked for last, of this server: another server on the same folder starts again what is ended here."""
 
 
 def result_file(job: Job) -> Path:
@@ -89,18 +101,34 @@ def same_but_lost(job: Job) -> bool:
     return job.state() == "finished" and not result_file(job).exists()
 
 
-def find_or_start(kind: str, subject: Sequence[Any], version: Sequence[int], command: Sequence[str]) -> Job:
+def find_or_start(
+    kind: str, subject: Sequence[Any], version: Sequence[int], command: Sequence[str], visit: Visit | None = None
+) -> Job:
     """As `find`, starting `command` where there is nothing.
 
     Args:
         command: the arguments of `python -m ldlva`; `{result}` and `{progress}` stand for the job's files.
+        visit: who asks; what they waited for before is ended if nobody else waits for it. None: it runs on.
 
     Raises:
         JobError: the process cannot be started.
     """
     with _starting:
         found = find(kind, subject, version)
-        return found or start(kind, subject, version, command)
+        if visit is not None and (before := _awaited.pop(visit, None)) not in (None, found):
+            _end_unless_awaited(before)
+        job = found or start(kind, subject, version, command)
+        if visit is not None:
+            _awaited[visit] = job
+        return job
+
+
+def _end_unless_awaited(job: Job) -> None:
+    """Stop and delete a computation that is under way and that no visit waits for."""
+    with contextlib.suppress(JobError):  # deleted meanwhile
+        if job not in _awaited.values() and job.state() == "running":
+            job.stop()
+            job.remove()
 
 
 def start(kind: str, subject: Sequence[Any], version: Sequence[int], command: Sequence[str]) -> Job:

@@ -12,7 +12,7 @@ with session.page("Compare", layout="wide", researchers_only=True):
     if study is None:
         st.info("There are no studies yet. The README says how to make one.", icon=":material/inbox:")
         st.stop()
-    chosen = compare.choose_models(session.alignment(study))
+    chosen = compare.choose_models(study, session.alignment(study))
     compared = session.comparison(study, chosen)
     report = compared.comparison
     colours = compare.model_colours(compared)
@@ -43,14 +43,16 @@ with session.page("Compare", layout="wide", researchers_only=True):
     st.caption(
         "Left is closer to people. Open circles: after temperature. Bars: 95% intervals. Diamonds: reference rows."
     )
-    compare.draw_tables(report)
+    compare.draw_tables(report, constant)
     compare_tools.draw(study, chosen)
 
     st.header("Face by face")
-    order = st.segmented_control(
+    name = st.segmented_control(
         "Sort by", list(compare.ORDERS), default=next(iter(compare.ORDERS)), required=True, key="order"
     )
-    for position in session.paged(compare.ORDERS[order](report), size=6):
+    order = compare.ORDERS[name]
+    st.caption(order.explain(report))
+    for position in session.paged(order.rows(report), 6, study.name, name, chosen):
         row = int(report.rows[position])
         picture, bars = st.columns([1, 5], vertical_alignment="center")
         picture.html(compare.face(compared.votes, row))

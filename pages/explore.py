@@ -21,18 +21,20 @@ with session.page("Explore", layout="wide", researchers_only=True):
     if found.left_out:
         left_out = components.plain(", ".join(found.left_out))
         st.caption(f"Left out, because their labels differ from the study’s: {left_out}.")
-    order, model, rows = explore.choose_rows(found)
+    view = explore.choose_view(found)
+    rows = found.rows(view)
     if rows:
-        shown = session.paged(rows, explore.PER_PAGE)
+        shown = session.paged(rows, explore.PER_PAGE, study.name, view)
         row = explore.open_face(found, study, shown)
         with st.container(border=True, key="card-face"):
             picture, bars = st.columns([1, 4])
             picture.html(explore.face_head(found, row))
             bars.html(explore.panels(found, row))
-        st.caption(f"{len(rows)} faces, {explore.ORDERS[order].lower()} first. Choose one to see it; tick to pick it.")
-        explore.draw_grid(found, study, found.sort_values(order, model), shown, row)
+        words = components.plain(f"{explore.face_count(len(rows))}, {explore.view_words(found, view)}.")
+        st.caption(f"{words} Choose one to see it; tick to pick it.")
+        explore.draw_grid(found, study, found.sort_values(view.order, view.model), shown, row)
         st.html(f'<p class="muted">{explore.NOTE}</p>')
     else:
         st.info("No face is seen that way. Choose other emotions, or none.", icon=":material/filter_alt_off:")
     st.header("Ask again about some of them")
-    explore.draw_follow_up(found, study)
+    explore.draw_follow_up(found, study, view)

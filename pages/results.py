@@ -40,5 +40,5 @@ with session.page("Results", layout="wide", researchers_only=True):
     rows = results.ORDERS[order](votes)
     outside = results.outside_title(study) if votes.none_counts.any() else None
     st.html(components.legend(votes.emotions, outside))
-    shown = session.paged(rows, size=24)
+    shown = session.paged(rows, 24, study.name, order)
     st.html(components.gallery(results.card(study, votes, row) for row in shown))

@@ -38,7 +38,13 @@ def make_run(
     """A run with `epochs_done` lines of metrics; with weights if it is `finished`."""
     folder = root / name
     folder.mkdir(parents=True)
-    record: dict[str, Any] = {"config": CONFIG | config, "data": {"source": "ferplus", "split": "train", "n": 640}}
+    method, teachers = config.get("method"), "posteriors of 3 out-of-fold cross-entropy teachers"
+    record: dict[str, Any] = {
+        "config": CONFIG | config,
+        "data": {"source": "ferplus", "split": "train", "n": 640},
+        "valence_arousal_source": f"pseudo: {teachers}" if method == "ldlva" else None,
+        "posteriors_source": teachers if method == "ldlva_plus" else None,
+    }
     if created_at:
         record["created_at"] = created_at
     (folder / "config.json").write_text(json.dumps(record))

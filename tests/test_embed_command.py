@@ -68,6 +68,13 @@ def test_a_study_is_mapped_from_stored_features(
     assert "k-NN purity" in capsys.readouterr().out
 
 
+def test_without_names_the_models_with_features_are_mapped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], study: Repository
+) -> None:
+    assert run(monkeypatch, "embed", "--study", "s", "--perplexity", "4", "--json") == 0
+    assert list(json.loads(capsys.readouterr().out)["models"]) == ["a", "b"]
+
+
 def test_a_data_set_is_mapped_through_models_and_larger_ones_are_sampled(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, make_ferplus: FerPlusMaker
 ) -> None:
@@ -132,5 +139,5 @@ def test_the_most_ambiguous_faces_become_a_follow_up_study(
     assert run(monkeypatch, *command, "--ambiguous", "4", "--conflicting", "2") == 0
     assert "is a draft of" in capsys.readouterr().out
     made = study.study("again")
-    assert made.origin["chosen"]["by"] == {"ambiguity": 4, "conflict": 2}
+    assert made.origin["chosen"]["by"] == [{"order": "ambiguity", "first": 4}, {"order": "conflict", "first": 2}]
     assert made.images == made.origin["chosen"]["faces"] <= 6

@@ -33,6 +33,25 @@ def test_divergence_chart_has_intervals_for_models_and_rows_for_floors() -> None
         assert len(figure.data[-1].x) == len(report.floors)
 
 
+def test_divergence_chart_is_sorted_by_the_chosen_constant_and_has_room_for_its_numbers() -> None:
+    votes = np.array([[10, 0, 0, 0, 0, 0, 0]] * 3 + [[7, 3, 0, 0, 0, 0, 0]] * 10)
+    cautious, bold = np.full(votes.shape, 0.2 / 6), np.full(votes.shape, 1e-5)
+    cautious[:, 0], bold[:, 0] = 0.8, 1 - 6e-5
+    report = compare(votes, {"cautious": cautious, "bold": bold})
+    orders = set()
+    for constant in GRID:
+        figure = figures.divergence_chart(report, constant, {"cautious": "#000", "bold": "#111"})
+        means = [mark.x[0] for mark in figure.data if mark.mode == "markers+text"][:2]
+        assert means == sorted(means)
+        names = {model.name: model.estimates[constant].mean for model in report.models}
+        orders.add(figure.layout.yaxis.ticktext[:2])
+        assert list(figure.layout.yaxis.ticktext[:2]) == sorted(names, key=names.__getitem__)
+        low, high = figure.layout.xaxis.range
+        assert low <= -0.08 * (high - low)
+        assert not any(mark.cliponaxis for mark in figure.data if mark.mode == "markers+text")
+    assert len(orders) == 2
+
+
 def test_epoch_curves_keep_their_axis_while_training_and_name_nothing_as_markup() -> None:
     curves = {"a<b>": [(1, 0.2), (2, 0.5)], "c": [(1, 0.4)]}
     figure = figures.epoch_curves(curves, {"a<b>": "#000", "c": "#111"}, epochs=15, percent=True)

@@ -62,6 +62,25 @@ def test_what_was_and_is_being_computed_for_a_study_is_forgotten_with_results_of
     assert jobs("agreement") == [other]
 
 
+def test_who_asks_for_another_result_ends_the_one_they_waited_for_unless_somebody_else_does() -> None:
+    def asked(visit: result_jobs.Visit, subject: int) -> Job:
+        return result_jobs.find_or_start("test", [subject], [1], COMMAND, visit)
+
+    one, other = result_jobs.Visit(), result_jobs.Visit()
+    first = asked(one, 1)
+    assert asked(other, 1) == first
+    second = asked(one, 2)
+    assert first.state() == "running"
+    assert asked(other, 2) == second
+    assert jobs("test") == [second]
+    result_jobs.result_file(finished(second)).write_text("result")
+    third = asked(one, 3)
+    assert asked(other, 3) == third
+    del other  # closed the page
+    assert asked(one, 2) == second
+    assert jobs("test") == [second]
+
+
 def test_placeholders_become_the_jobs_files() -> None:
     job = result_jobs.start("test", [1], [1], ["predictions", "--help", "{result}", "{progress}"])
     arguments = finished(job).record()["arguments"]

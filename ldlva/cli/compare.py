@@ -14,6 +14,7 @@ from rich.table import Table
 from ldlva.cli.output import Json, print_json, write_result
 from ldlva.cli.training import ProgressPath
 from ldlva.comparison.comparison import Comparison, Scores
+from ldlva.comparison.verdict import MOST_NAMES
 from ldlva.jobs import ProgressFile
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
 from ldlva.survey.comparing import compare_study, dump_result
@@ -51,7 +52,7 @@ def _print_comparison(comparison: Comparison, study: str) -> None:
     # A cut-off number is worse than a wrapped line.
     console = Console(width=max(Console().width, 140))
     table = Table(
-        title=f"Mean Jeffreys divergence from people, {len(comparison.rows)} faces of {study}",
+        title=f"Mean Jeffreys divergence from people, {len(comparison.rows):,} faces of {study}",
         box=SIMPLE,
         padding=(0, 1),
     )
@@ -75,6 +76,8 @@ def _print_comparison(comparison: Comparison, study: str) -> None:
     console.print(_further(comparison))
     for sentence in comparison.verdict():
         console.print(escape(sentence))
+    if len(comparison.models) > MOST_NAMES:
+        console.print("The table of every pair: --json, or python -m ldlva report", highlight=False)
 
 
 def _cells(scores: Scores) -> list[str]:

@@ -233,9 +233,9 @@ def evaluate(
 
 
 def _label_shares(result: dict[str, Any]) -> Table:
-    """How often each label is chosen by people and by the model, and the offset that would make it even."""
+    """How often each label is chosen by people (or what else is the reference) and by the model, and its offset."""
     shares, shifted = result["label_shares"], result["with_label_offsets"]
-    table = Table("Label", "People", "Predicted", title="Mean share of each label")
+    table = Table("Label", "Reference", "Predicted", title="Mean share of each label")
     if shifted is None:
         table.caption = f"No label offsets: they take {label_offsets.FEWEST_FACES} faces."
     else:

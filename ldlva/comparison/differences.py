@@ -48,14 +48,26 @@ class Difference:
     def robust(self) -> bool:
         """The order holds at every clipping constant, each time with an interval that excludes zero and a corrected
         p-value below .05, on enough images."""
-        return self.images >= FEWEST_IMAGES and all(
-            self.estimates[key].low > 0 and self.adjusted[key] < LEVEL for key in GRID
-        )
+        return self.images >= FEWEST_IMAGES and self.intervals_exclude_zero and _all_below(self.adjusted)
+
+    @property
+    def intervals_exclude_zero(self) -> bool:
+        """At every clipping constant, in favour of `closer`."""
+        return all(self.estimates[key].low > 0 for key in GRID)
+
+    @property
+    def succeeds_uncorrected(self) -> bool:
+        """Every permutation test has p < .05 before Holm's correction: as the only pair, it would have passed."""
+        return _all_below(self.p_values)
 
     @property
     def soft_disagrees(self) -> bool:
         """Soft cross-entropy puts the other model first, with an interval that excludes zero."""
         return self.estimates[SOFT].high < 0
+
+
+def _all_below(p_values: Mapping[str, float]) -> bool:
+    return all(p_values[key] < LEVEL for key in GRID)
 
 
 def differences(

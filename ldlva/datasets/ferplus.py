@@ -2,8 +2,8 @@
 
 Layout: `FER2013Train`, `FER2013Valid`, `FER2013Test` with PNG files and a headerless `label.csv`
 (`name,"(0, 0, 48, 48)",10 counts`), and/or one `fer2013new.csv` (`Usage,Image name,10 counts`) beside them.
-Either label file will do, and any of the three parts may be absent. Where both are there, `label.csv` counts: they are not
-the same (1,073 of the 28,558 train faces and 246 of the 3,579 valid ones have other votes in the other file).
+Either label file will do, and any of the three parts may be absent. Where both are there, `label.csv` counts: they are
+not the same (1,073 of the 28,558 train faces and 246 of the 3,579 valid ones have other votes in the other file).
 """
 
 from __future__ import annotations

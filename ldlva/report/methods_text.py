@@ -9,6 +9,7 @@ from ldlva.measures import EARTH_MOVERS, GRID, HEADLINE
 from ldlva.permutation import FLIPS, MOST_ENUMERATED
 from ldlva.report.source import ModelFacts, ReportSource
 from ldlva.report.tables import latex
+from ldlva.report.wording import counted, data_part, data_set, grouped
 
 SOURCES = {
     "Jeffreys": "H. Jeffreys (1946). An invariant form for the prior probability in estimation problems. Proc. R. "
@@ -28,16 +29,16 @@ SOURCES = {
 def paragraphs(source: ReportSource, comparison: Comparison) -> list[str]:
     """Plain sentences, paragraph by paragraph."""
     low, high = comparison.votes_per_image
-    votes = f"{low}" if low == high else f"{low} to {high}"
+    votes = counted(high, "vote") if low == high else f"{low:,} to {counted(high, 'vote')}"
     raters = []
     if source.volunteers:
-        people = "1 volunteer" if source.volunteers == 1 else f"{source.volunteers} volunteers"
-        raters.append(f"{people} who took part on the study's page")
+        raters.append(f"{counted(source.volunteers, 'volunteer')} who took part on the study's page")
     if source.imported_raters:
-        raters.append(f"votes imported from {source.origin.get('source', 'a file')}")
-    left_out = "; ".join(f"{count} faces {reason}" for reason, count in comparison.left_out.items() if count)
+        raters.append(f"votes imported from {data_set(str(source.origin.get('source', 'a file')))}")
+    left_out = "; ".join(f"{counted(count, 'face')} {reason}" for reason, count in comparison.left_out.items() if count)
     models = "; ".join(f"{name} ({_facts(one)})" for name, one in source.facts.items())
     labels = ", ".join(source.aligned.votes.labels)
+    faces, were = counted(len(comparison.rows), "face"), "was" if len(comparison.rows) == 1 else "were"
     has_circumplex = any(EARTH_MOVERS in model.estimates for model in comparison.models)
     emd = (
         ", the earth mover's distance with Euclidean cost between the labels' valence and arousal (Russell & Mehrabian "
@@ -46,8 +47,8 @@ def paragraphs(source: ReportSource, comparison: Comparison) -> list[str]:
         else ""
     )
     result = [
-        f"Faces were rated by {' and '.join(raters) or 'nobody'}; {len(comparison.rows)} faces of the study "
-        f"“{source.title}” with {votes} votes each for one of {labels} were compared"
+        f"Faces were rated by {' and '.join(raters) or 'nobody'}; {faces} of the study "
+        f"“{source.title}” with {votes} each for one of {labels} {were} compared"
         f"{f' (left out: {left_out})' if left_out else ''}. Votes for “none of these” belong to no "
         "distribution. A face's "
         f"human distribution d is the share of its votes; f is a model's prediction. Models: {models}.",
@@ -60,27 +61,26 @@ def paragraphs(source: ReportSource, comparison: Comparison) -> list[str]:
         f"raters. Further measures: Jensen–Shannon divergence, total variation{emd}, Chebyshev, Clark, Canberra, "
         "Kullback–Leibler, cosine and intersection (Geng 2016), Spearman's correlation of entropies, and accuracy "
         "against the most-voted label, a label tied for most votes counting as right "
-        f"({comparison.tied_faces} faces have ties).",
-        f"95% intervals are from a paired bootstrap with {REPLICATES} replicates that draws faces with "
+        f"({counted(comparison.tied_faces, 'face has ties', 'faces have ties')}).",
+        f"95% intervals are from a paired bootstrap with {REPLICATES:,} replicates that draws faces with "
         "replacement and, "
         "within each drawn face, as many raters as voted on it from its observed distribution (from a pool of "
-        f"at least {FEWEST_REDRAWS} redraws of every face and {POOL} in all); replicates were centred on the observed "
-        "mean and rescaled to the standard error over faces (Rao & Wu 1988) with Student's t; the entropy correlation "
-        f"draws faces only, {CORRELATION_REPLICATES} replicates. Pairs of models were tested by paired sign flips over "
-        f"faces ({FLIPS} random ones; all of them up to {MOST_ENUMERATED} faces), with Holm's (1979) correction "
-        "for all "
-        "pairs within a measure. A ranking is called robust only if it holds at every ε with an interval that excludes "
-        "zero and a corrected p < .05.",
+        f"at least {FEWEST_REDRAWS:,} redraws of every face and {POOL:,} in all); replicates were centred on the "
+        "observed mean and rescaled to the standard error over faces (Rao & Wu 1988) with Student's t; the entropy "
+        f"correlation draws faces only, {CORRELATION_REPLICATES:,} replicates. Pairs of models were tested by paired "
+        f"sign flips over faces ({FLIPS:,} random ones; all of them up to {MOST_ENUMERATED:,} faces), with Holm's "
+        "(1979) correction for all pairs within a measure. A ranking is called robust only if it holds at every ε with "
+        "an interval that excludes zero and a corrected p < .05.",
         "Reference rows: a perfect model (votes redrawn from the observed distributions against those), split-half "
-        f"people (random halves of equal size of each face's raters, at least {FEWEST_SPLITS} splits a face and "
-        f"{SPLITS} in all), class frequencies (mean distribution of the other faces) and uniform. A model is worth k "
+        f"people (random halves of equal size of each face's raters, at least {FEWEST_SPLITS:,} splits a face and "
+        f"{SPLITS:,} in all), class frequencies (mean distribution of the other faces) and uniform. A model is worth k "
         "raters if the mean of k people's votes misses the crowd's distribution by as much as the model in expected "
         "squared distance: k = mean(1 − p·p) / mean |f − p|², both estimated without bias from the votes (survey "
         "equivalence, Resnick et al. 2021, with the quadratic score).",
     ]
     if any(model.temperature for model in comparison.models):
         temperatures = "; ".join(
-            f"{model.name} T = {model.temperature.value:.3f} (fitted on {model.temperature.fitted_on})"
+            f"{model.name} T = {model.temperature.value:.3f} (fitted on {data_part(model.temperature.fitted_on)})"
             for model in comparison.models
             if model.temperature
         )
@@ -89,14 +89,14 @@ def paragraphs(source: ReportSource, comparison: Comparison) -> list[str]:
             "al. 2017) "
             f"on other faces than those it is applied to: {temperatures}."
         )
-    result += source.aligned.notes
+    result += map(grouped, source.aligned.notes)
     result.append(f"All random draws use seed {source.seed}. Computed with {source.made_with}.")
     return result
 
 
 def _facts(one: ModelFacts) -> str:
     """A model in brackets."""
-    trained = f"trained on {one.trained_on}" if one.trained_on else ""
+    trained = f"trained on {data_part(one.trained_on)}" if one.trained_on else ""
     return ", ".join(filter(None, (one.method, one.backbone, trained)))
 
 

@@ -12,13 +12,14 @@ from ldlva.comparison.comparison import Comparison, Scores
 from ldlva.inference import Estimate
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
 from ldlva.report.source import ModelFacts
+from ldlva.report.wording import counted, data_part
 
 Cell = str | float | int | None
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table: `raw` rows for CSV under `columns`; `printed` rows for LaTeX under `heads`."""
+    """A table: `raw` rows for CSV under `columns`; `printed` rows for LaTeX under `heads`, both LaTeX as they are."""
 
     name: str
     caption: str
@@ -38,29 +39,34 @@ def tables(comparison: Comparison, facts: Mapping[str, ModelFacts], study: str) 
 
 def _backbones(comparison: Comparison, facts: Mapping[str, ModelFacts], study: str) -> PaperTable | None:
     """The paper's Table 1: accuracy by backbone, without and with LDLVA; here against the human majority."""
-    sides: dict[str, dict[str, list[tuple[str, Estimate]]]] = {}
+    sides: dict[tuple[str, str], dict[str, list[tuple[str, Estimate]]]] = {}
     for model in comparison.models:
         one = facts[model.name]
         side = {"ce": "without", "ldlva": "with"}.get(one.method)
         if side is not None and one.backbone:
-            key = f"{one.backbone}, {one.trained_on}" if one.trained_on else one.backbone
-            sides.setdefault(key, {}).setdefault(side, []).append((model.name, model.estimates[ACCURACY]))
+            sides.setdefault((one.backbone, one.trained_on), {}).setdefault(side, []).append(
+                (model.name, model.estimates[ACCURACY])
+            )
     raw: list[list[Cell]] = []
     printed = []
     for key in sorted(sides):
         pairs = [(a, b) for a in sides[key].get("without", []) for b in sides[key].get("with", [])]
         for (without_name, without), (with_name, with_) in pairs:
-            raw.append([key, without_name, *_bounds(without), with_name, *_bounds(with_), with_.mean - without.mean])
-            gain = f"{100 * (with_.mean - without.mean):+.2f}"
-            printed.append([key, f"{100 * without.mean:.2f}", f"{100 * with_.mean:.2f}", gain])
+            gain = with_.mean - without.mean
+            backbone, trained_on = key
+            name = ", ".join(filter(None, key))
+            raw.append([name, without_name, *_bounds(without), with_name, *_bounds(with_), gain])
+            shown = latex(", ".join(filter(None, (backbone, data_part(trained_on)))))
+            percents = (number(100 * value.mean, 2) for value in (without, with_))
+            printed.append([shown, *percents, number(100 * gain, 2, signed=True)])
     if not raw:
         return None
     columns = ["backbone", "without", "accuracy_without", "low_without", "high_without"]
     columns += ["with", "accuracy_with", "low_with", "high_with", "gain"]
     return PaperTable(
         "table1_accuracy",
-        f"Accuracy (\\%) against the human majority on {len(comparison.rows)} faces of ``{latex(study)}'', without and "
-        "with LDLVA. Layout of Table 1 of Le et al. (2023).",
+        f"Accuracy (\\%) against the human majority on {_faces(comparison)} of ``{latex(study)}'', without "
+        "and with LDLVA. Layout of Table 1 of Le et al. (2023).",
         columns,
         raw,
         ["Backbone", "Without LDLVA", "With LDLVA", "Gain"],
@@ -87,16 +93,18 @@ def _jeffreys(comparison: Comparison, facts: Mapping[str, ModelFacts], study: st
             row += [temperature.value, int(temperature.cross_fitted)] if temperature else [None, None]
             raw.append([*row, *(v for key in keys for v in _bounds(scores.estimates[key])), *_raters(scores)])
             mark = r"$^{*}$" if temperature and temperature.cross_fitted else ""
-            name = f"\\quad after temperature {temperature.value:.2f}{mark}" if temperature else latex(model.name)
+            name = (
+                f"\\quad after temperature {number(temperature.value, 2)}{mark}" if temperature else latex(model.name)
+            )
             printed.append([name, *(_with_interval(scores.estimates[key]) for key in GRID), *_last(scores)])
     for floor in comparison.floors:
         empty: list[Cell] = [floor.name, "reference", None, None, None, None]
         raw.append([*empty, *(v for key in keys for v in (floor.values[key], None, None)), None, None, None])
-        shown = [f"{floor.values[key]:.2f}" for key in GRID] + [f"{floor.values[COMPANIONS[0]]:.3f}"]
-        printed.append([f"\\emph{{{latex(floor.name)}}}", *shown, f"{100 * floor.values[ACCURACY]:.1f}", ""])
+        shown = [number(floor.values[key], 2) for key in GRID] + [number(floor.values[COMPANIONS[0]], 3)]
+        printed.append([f"\\emph{{{latex(floor.name)}}}", *shown, number(100 * floor.values[ACCURACY], 1), ""])
     return PaperTable(
         "table2_jeffreys",
-        f"Mean Jeffreys divergence between human and predicted distributions of {len(comparison.rows)} faces of "
+        f"Mean Jeffreys divergence between human and predicted distributions of {_faces(comparison)} of "
         f"``{latex(study)}'', both clipped at $\\varepsilon$ and renormalised, with 95\\% intervals; "
         f"headline $\\varepsilon$ = {HEADLINE}. Layout of Table 2 of the supplement of Le et al. (2023). "
         "$^{*}$ Temperature fitted on the votes of the other half of these faces.",
@@ -120,15 +128,15 @@ def _measures(comparison: Comparison, study: str) -> PaperTable:
             cells = [v for value in values for v in (_bounds(value) if value else (None, None, None))]
             raw.append([model.name, "after temperature" if calibrated else "raw", *cells])
             name = r"\quad after temperature" if calibrated else latex(model.name)
-            printed.append([name, *(f"{value.mean:.3f}" if value else "--" for value in values)])
+            printed.append([name, *(number(value.mean, 3) if value else "--" for value in values)])
     for floor in comparison.floors:
         known = [floor.values.get(key) for key in keys]
         raw.append([floor.name, "reference", *(v for value in known for v in (value, None, None))])
-        shown = ["" if value is None else f"{value:.3f}" for value in known]
+        shown = ["" if value is None else number(value, 3) for value in known]
         printed.append([f"\\emph{{{latex(floor.name)}}}", *shown])
     return PaperTable(
         "measures",
-        f"Further measures on {len(comparison.rows)} faces of ``{latex(study)}''; cosine, intersection and entropy "
+        f"Further measures on {_faces(comparison)} of ``{latex(study)}''; cosine, intersection and entropy "
         "correlation: larger is closer to people.",
         columns,
         raw,
@@ -146,7 +154,7 @@ def _differences(comparison: Comparison, study: str) -> PaperTable:
             for key, value in pair.estimates.items():
                 tests = [pair.p_values[key], pair.adjusted[key], int(pair.robust)]
                 raw.append([version, pair.closer, pair.farther, key, *_bounds(value), *tests])
-            shown = [f"{_with_interval(pair.estimates[key])}" for key in GRID]
+            shown = [_with_interval(pair.estimates[key]) for key in GRID]
             adjusted = max(pair.adjusted[key] for key in GRID)
             p = "$<.001$" if adjusted < 0.001 else f"{adjusted:.3f}"
             name = f"{latex(pair.closer)} before {latex(pair.farther)}"
@@ -154,7 +162,7 @@ def _differences(comparison: Comparison, study: str) -> PaperTable:
             printed.append([name, *shown, p, "yes" if pair.robust else "no"])
     return PaperTable(
         "differences",
-        f"Differences of mean Jeffreys divergence (farther minus closer) on {len(comparison.rows)} faces of "
+        f"Differences of mean Jeffreys divergence (farther minus closer) on {_faces(comparison)} of "
         f"``{latex(study)}'' with 95\\% intervals; $p$: the largest over $\\varepsilon$ of the paired sign-flip "
         "test, Holm's "
         "correction for all pairs.",
@@ -204,13 +212,32 @@ _SPECIAL = {
     "Σ": r"$\sum$",
     "−": "$-$",
     "≥": r"$\geq$",
+    "≤": r"$\leq$",
     "·": r"$\cdot$",
+    "∞": r"$\infty$",
+    "²": "$^2$",
+    # These three exist in LaTeX's default fonts, but in other signs' places.
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
 }
 
 
 def latex(text: str) -> str:
     """Text as LaTeX prints it."""
-    return re.sub(r"[\\~^–’“”εκαΣ−≥·&%$#_{}]", lambda sign: _SPECIAL.get(sign[0], f"\\{sign[0]}"), text)
+    return re.sub(
+        rf"[{re.escape(''.join(_SPECIAL))}&%$#_{{}}]", lambda sign: _SPECIAL.get(sign[0], f"\\{sign[0]}"), text
+    )
+
+
+def number(value: float, digits: int, signed: bool = False) -> str:
+    """A rounded number for LaTeX, its sign a sign and no hyphen; what rounds to zero has none unless asked for."""
+    shown = f"{value:{'+' if signed else ''}z.{digits}f}"
+    return re.sub(r"^[+-]", lambda sign: f"${sign[0]}$", shown)
+
+
+def _faces(comparison: Comparison) -> str:
+    return counted(len(comparison.rows), "face")
 
 
 def _bounds(value: Estimate) -> tuple[float, float, float]:
@@ -223,9 +250,10 @@ def _raters(scores: Scores) -> list[Cell]:
 
 
 def _with_interval(value: Estimate) -> str:
-    return f"{value.mean:.2f} [{value.low:.2f}, {value.high:.2f}]"
+    return f"{number(value.mean, 2)} [{number(value.low, 2)}, {number(value.high, 2)}]"
 
 
 def _last(scores: Scores) -> list[str]:
-    raters = str(scores.equivalence).replace("∞", r"$\infty$") if scores.equivalence else ""
-    return [f"{scores.estimates[COMPANIONS[0]].mean:.3f}", f"{100 * scores.estimates[ACCURACY].mean:.1f}", raters]
+    raters = latex(str(scores.equivalence)) if scores.equivalence else ""
+    means = scores.estimates[COMPANIONS[0]].mean, 100 * scores.estimates[ACCURACY].mean
+    return [number(means[0], 3), number(means[1], 1), raters]

@@ -24,23 +24,25 @@ def study_faces(
     Args:
         repository: of the study.
         study: the study.
-        models: names, in the order of the panels; none: all that predicted the study.
+        models: names, in the order of the panels; none: all whose features are stored with what they predicted.
         most: a random part of more faces is drawn.
         seed: of that draw.
 
     Raises:
-        NotYetError: no model has predicted the study.
+        NotYetError: no model has predicted the study, or all that have were imported without features.
         SurveyError: an unknown model, one stored without features, or no face that all have predicted.
     """
-    known = [model.name for model in repository.predictions(study)]
-    if not known:
+    predictors = repository.predictors(study)
+    known = [model.name for model in predictors]
+    drawable = [model.name for model in predictors if model.has_features]
+    if not drawable:
         raise NotYetError(
-            f"No model has predicted the faces of “{study.title}” yet. Run: "
+            f"No model has predicted the faces of “{study.title}” with its features yet. Run: "
             f"python -m ldlva predict --model NAME --study {study.name}"
         )
     if missing := [name for name in models if name not in known]:
         raise SurveyError(f"{missing[0]!r} has not predicted “{study.title}”. Models that have: {', '.join(known)}.")
-    found = [_checked(repository.features(study, name)) for name in models or known]
+    found = [_checked(repository.features(study, name)) for name in models or drawable]
     everywhere = set(found[0].image_ids).intersection(*(model.image_ids for model in found[1:]))
     votes = repository.votes(study)
     rows = np.array([row for row, image_id in enumerate(votes.image_ids) if image_id in everywhere], dtype=np.int64)

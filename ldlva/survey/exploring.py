@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,35 @@ ORDERS = {
 """Key and name of what faces can be sorted by."""
 
 UNITS = {"divergence": "J", "ambiguity": "nats", "conflict": "JS"}
+
+LONGEST_NAME = 80
+"""Of a study."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How a study's faces are looked at.
+
+    Attributes:
+        order: a key of `ORDERS`, highest value first.
+        model: the one whose divergence counts where the order is divergence; None: the mean of all.
+        labels: only faces that `who` sees one of these in; empty: all.
+        who: `PEOPLE` or a model.
+    """
+
+    order: str
+    model: str | None = None
+    labels: tuple[str, ...] = ()
+    who: str = PEOPLE
+
+    def record(self, first: int) -> dict[str, Any]:
+        """Plain data that say how the first faces of this view were chosen."""
+        said: dict[str, Any] = {"order": self.order, "first": first}
+        if self.model is not None:
+            said["model"] = self.model
+        if self.labels:
+            said |= {"only": list(self.labels), "as_seen_by": self.who}
+        return said
 
 
 @dataclass(frozen=True)
@@ -47,7 +78,9 @@ class Exploration:
         return {
             "divergence": disagreement.mean_divergence(self.votes.counts, self.predictions),
             "ambiguity": disagreement.ambiguity(self.votes.counts),
-            "conflict": disagreement.conflict(list(self.predictions.values())),
+            "conflict": disagreement.conflict(list(self.predictions.values()))
+            if self.predictions
+            else np.full(len(self.votes.counts), np.nan),
         }
 
     @cached_property
@@ -67,24 +100,18 @@ class Exploration:
             return disagreement.divergence(self.votes.counts, self.predictions[model])
         return self.values[order]
 
-    def rows(self, order: str, model: str | None = None, who: str = PEOPLE, labels: Sequence[str] = ()) -> list[int]:
-        """Faces, highest value first.
-
-        Args:
-            order: a key of `ORDERS`.
-            model: see `sort_values`.
-            who: `PEOPLE` or a model.
-            labels: only faces that `who` sees one of these in; empty: all.
-        """
-        ordered = disagreement.highest_first(self.sort_values(order, model))
-        if labels:
-            wanted = [column for column, label in enumerate(self.votes.labels) if label in labels]
-            ordered = ordered[np.isin(self.choices[who][ordered], wanted)]
+    def rows(self, view: View) -> list[int]:
+        """The faces of a view, highest value first, those without a value last."""
+        ordered = disagreement.highest_first(self.sort_values(view.order, view.model))
+        if view.labels:
+            wanted = [column for column, label in enumerate(self.votes.labels) if label in view.labels]
+            ordered = ordered[np.isin(self.choices[view.who][ordered], wanted)]
         return [int(row) for row in ordered]
 
-    def top(self, order: str, count: int) -> list[str]:
-        """Names of the faces with the highest values, at most `count`."""
-        return [self.votes.image_names[row] for row in disagreement.top(self.values[order], count)]
+    def first(self, view: View, count: int) -> list[int]:
+        """The first faces of a view, at most `count`; none without a value to be sorted by."""
+        rows = self.rows(view)
+        return [rows[place] for place in disagreement.top(self.sort_values(view.order, view.model)[rows], count)]
 
 
 def explore_study(repository: Repository, study: StudySummary) -> Exploration:
@@ -118,13 +145,49 @@ def follow_up(repository: Repository, study: StudySummary, new_name: str, by: di
         SurveyError: nothing to choose by, or a bad or taken name.
     """
     explored = explore_study(repository, study)
-    names: dict[str, None] = {}
+    rows: dict[int, None] = {}
     for order, count in by.items():
-        found = explored.top(order, count)
+        found = explored.first(View(order), count)
         if not found:
             needed = "votes" if order == "ambiguity" else "two models" if order == "conflict" else "votes and a model"
             raise SurveyError(f"No face of {study.name!r} can be chosen by {order}: that needs {needed}.")
-        names.update(dict.fromkeys(found))
-    chosen = {"by": by, "votes": study.votes, "models": list(explored.predictions), "faces": len(names)}
-    repository.clone_study(study.name, new_name, faces=list(names), chosen=chosen)
-    return list(names)
+        rows.update(dict.fromkeys(found))
+    steps = [View(order).record(count) for order, count in by.items()]
+    return follow_up_on(repository, study, new_name, explored, list(rows), {"by": steps})
+
+
+def follow_up_on(
+    repository: Repository,
+    study: StudySummary,
+    new_name: str,
+    explored: Exploration,
+    rows: Sequence[int],
+    how: Mapping[str, Any],
+) -> list[str]:
+    """Make a draft of given faces.
+
+    Args:
+        repository: of the study.
+        study: the study.
+        new_name: the draft.
+        explored: the study's faces.
+        rows: of the faces to take.
+        how: how they were chosen, which the draft's origin keeps together with on what grounds.
+
+    Returns:
+        Names of those faces.
+
+    Raises:
+        SurveyError: a bad or taken name.
+    """
+    names = [explored.votes.image_names[row] for row in rows]
+    grounds = {"votes": study.votes, "models": list(explored.predictions), "faces": len(names)}
+    repository.clone_study(study.name, new_name, faces=names, chosen={**how, **grounds})
+    return names
+
+
+def follow_up_name(study: StudySummary, taken: Collection[str]) -> str:
+    """A name for a follow-up study, with a number behind it where those before are taken."""
+    wanted = f"{study.name[: LONGEST_NAME - 15]}-again"
+    numbered = (wanted if number == 1 else f"{wanted}-{number}" for number in itertools.count(1))
+    return next(name for name in numbered if name not in taken)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from ldlva.errors import SurveyError
-from ldlva.survey.records import ModelFeatures, ModelPredictions, NewModel, StudySummary
+from ldlva.survey.records import ModelFeatures, ModelPredictions, NewModel, Predictor, StudySummary
 from ldlva.survey.schema import Image, Model, Prediction, Study
 from ldlva.survey.store import Store
 
@@ -124,6 +124,19 @@ class PredictionStore(Store):
                 )
                 for model, image_ids, rows in found.values()
             ]
+
+    def predictors(self, study: StudySummary) -> list[Predictor]:
+        """The models that have predicted a study's images, by name, without reading what they predicted."""
+        query = (
+            select(Model.name, Model.method, func.min(func.length(Prediction.features)))
+            .join(Prediction, Prediction.model_id == Model.id)
+            .join(Image, Image.id == Prediction.image_id)
+            .where(Image.study_id == study.id)
+            .group_by(Model.id, Model.name, Model.method)
+            .order_by(Model.name)
+        )
+        with self._database.read() as session:
+            return [Predictor(name, method, shortest > 0) for name, method, shortest in session.execute(query)]
 
     def features(self, study: StudySummary, model: str) -> ModelFeatures:
         """One model's stored predictions and features for a study's images.

@@ -280,6 +280,19 @@ class ModelPredictions:
 
 
 @dataclass(frozen=True)
+class Predictor:
+    """A model that has predicted images of a study.
+
+    Attributes:
+        has_features: whether all its predictions were stored with features; those imported have none.
+    """
+
+    name: str
+    method: str
+    has_features: bool
+
+
+@dataclass(frozen=True)
 class ModelFeatures:
     """What one model sees in some images of a study.
 

@@ -76,7 +76,7 @@ def ferplus_study(
         )
     study = NewStudy(
         name=name,
-        title=f"{images} FER+ faces",
+        title=f"{images:,} FER+ faces",
         description=f"Faces of the {split} part of FER2013, with the ten votes each that FER+ collected.",
         seed=seed,
         origin={"source": "ferplus", "split": split, "filter": rule, "seed": seed},

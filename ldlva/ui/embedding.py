@@ -20,7 +20,7 @@ from ldlva.projection import FEWEST_FACES, USUAL_PERPLEXITY, largest_perplexity,
 from ldlva.run_folder import find_runs
 from ldlva.settings import MODELS, settings
 from ldlva.survey.records import StudySummary
-from ldlva.ui import components, session
+from ldlva.ui import components, session, study_link
 from ldlva.ui.shipped import shipped_models
 from ldlva.ui.study_form import folder_problem
 
@@ -37,6 +37,7 @@ FACES_TITLE = "Built-in faces (3,990, computer-made)"
 DEFAULTS = ("total", "ce", "center", "ldlva")
 """Methods of the panels that are shown first, in this order: the supplement's Figure 1."""
 
+_SOURCE = "embedding-source"
 _GROUPS = {LABEL: "label", MAJORITY: "human majority"}
 
 WIDE = '<style>[data-testid="stMainBlockContainer"] { max-width: 84rem; }</style>'
@@ -105,38 +106,51 @@ def ask() -> Request:
         NotYetError: nothing can be mapped yet; says what to do.
     """
     studies = {study.name: study for study in session.repository().studies()}
-    wanted = st.query_params.get("study")
-    if wanted is not None and wanted not in studies:
-        session.repository().study(wanted)  # raises, naming the studies there are
-    options = [FACES, *studies, OTHER]
+    names = list(studies)
+    options = [FACES, *names, OTHER]
     titles = {FACES: FACES_TITLE, OTHER: "Another data set …"} | {name: s.title for name, s in studies.items()}
-    left, right = st.columns([2, 3])
     # A study may have the name of a data set; positions tell them apart.
+    study_link.follow(_SOURCE, {name: number for number, name in enumerate(names, 1)}, 0)
+    study_link.explain(session.repository(), _SOURCE)
+    left, right = st.columns([2, 3])
     place = left.selectbox(
         "Faces",
         range(len(options)),
-        index=1 + list(studies).index(wanted) if wanted else 0,
         format_func=lambda number: titles[options[number]] if number else FACES_TITLE,
-        key="embedding-source",
+        key=_SOURCE,
+        placeholder="Choose faces",
+        on_change=_name_source,
+        args=(names,),
     )
+    if place is None:
+        st.stop()
     if 0 < place <= len(studies):
-        study = studies[options[place]]
-        st.query_params["study"] = study.name
-        return _ask_about_study(study, right)
-    st.query_params.pop("study", None)
+        return _ask_about_study(studies[options[place]], right)
     return _ask_about_data(FACES if place == 0 else None, left, right)
 
 
+def _name_source(studies: list[str]) -> None:
+    """Have the page's address name the study chosen just now, if it is one."""
+    place = st.session_state[_SOURCE]
+    study_link.name(studies[place - 1] if 0 < place <= len(studies) else None)
+
+
 def _ask_about_study(study: StudySummary, place: Any) -> Request:
-    known = session.repository().predictions(study)
-    if not known:
+    known = session.repository().predictors(study)
+    usable = [model for model in known if model.has_features]
+    left_out = ", ".join(model.name for model in known if not model.has_features)
+    if not usable:
+        why = f"No model has predicted the faces of “{study.title}” yet."
+        if left_out:
+            why = f"A map is made of features, and the predictions of {left_out} were imported without."
         raise NotYetError(
-            f"No model has predicted the faces of “{study.title}” yet. Run: python -m ldlva predict --model NAME "
-            f"--study {study.name}, or choose the built-in faces."
+            f"{why} Run: python -m ldlva predict --model NAME --study {study.name}, or choose the built-in faces."
         )
     if study.images < FEWEST_FACES:
         raise NotYetError(f"“{study.title}” has {study.images} faces; a map needs at least {FEWEST_FACES}.")
-    models = _choose({model.name: (model.name, model.method) for model in known}, place, f"study-{study.name}")
+    models = _choose({model.name: (model.name, model.method) for model in usable}, place, f"study-{study.name}")
+    if left_out:
+        place.caption(f"Left out: {components.plain(left_out)}. Imported predictions come without features.")
     perplexity, seed = _tune(study.images, f"study-{study.name}")
     state = session.repository().version(study)
     return Request(study.name, None, "", tuple(models), (), perplexity, seed, tuple(state))

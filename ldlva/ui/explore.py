@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,7 +13,7 @@ from ldlva.comparison.disagreement import NOBODY, wilson_interval
 from ldlva.distributions import HEADLINE_EPSILON, FloatArray, epsilon_name
 from ldlva.emotions import Emotion
 from ldlva.errors import LdlvaError
-from ldlva.survey.exploring import ORDERS, PEOPLE, Exploration, explore_study
+from ldlva.survey.exploring import ORDERS, PEOPLE, Exploration, View, explore_study, follow_up_name, follow_up_on
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, face_grid, session
 
@@ -29,6 +31,16 @@ NOTE = (
 
 _MADE = "explore-made"
 _FAILURE = "explore-failure"
+_NAME = "follow-up-name"
+_COUNT = "how-many"
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Faces that were picked at once, by their numbers, and how, as the follow-up study records it."""
+
+    how: dict[str, Any]
+    faces: frozenset[int]
 
 
 @st.cache_data(show_spinner="Lining up votes and predictions …", max_entries=32)
@@ -41,8 +53,8 @@ def exploration(study: StudySummary) -> Exploration:
     return _exploration(study.identity, session.repository().version(study), study)
 
 
-def choose_rows(found: Exploration) -> tuple[str, str | None, list[int]]:
-    """Let the visitor sort and filter: the order, the model it is about if any, and the rows."""
+def choose_view(found: Exploration) -> View:
+    """Let the visitor sort and filter."""
     left, right = st.columns([3, 2])
     with left:
         order = st.segmented_control(
@@ -68,7 +80,18 @@ def choose_rows(found: Exploration) -> tuple[str, str | None, list[int]]:
         who = st.selectbox(
             "as seen by", seers, format_func=lambda name: "People (majority)" if name == PEOPLE else name, key="who"
         )
-    return order, model, found.rows(order, model, who or PEOPLE, labels or ())
+    return View(order, model, tuple(labels or ()), who or PEOPLE)
+
+
+def view_words(found: Exploration, view: View) -> str:
+    """What is shown and in which order, as a part of a sentence."""
+    order = ORDERS[view.order].lower()
+    words = f"{order} first" if view.model is None else f"those first on which {view.model} is {order}"
+    if not view.labels:
+        return words
+    titles = [emotion.title.lower() for emotion in found.votes.emotions if emotion.name in view.labels]
+    seen = "most people" if view.who == PEOPLE else view.who
+    return f"{words}, only those on which {seen} {'see' if view.who == PEOPLE else 'sees'} {' or '.join(titles)}"
 
 
 def open_face(found: Exploration, study: StudySummary, shown: list[int]) -> int:
@@ -96,7 +119,6 @@ def draw_grid(found: Exploration, study: StudySummary, values: FloatArray, shown
 
     def tick(face: int, on: bool) -> None:
         (picked.add if on else picked.discard)(face)
-        _remember(study, "hand", True)
 
     face_grid.draw(faces, ids[opened], picked, f"grid-{study.name}", show, tick)
 
@@ -112,9 +134,9 @@ def face_head(found: Exploration, row: int) -> str:
     votes = found.votes
     content, media_type = session.repository().image_content(votes.image_ids[row])
     name = escape(votes.image_names[row])
-    facts = [f"{int(votes.counts[row].sum())} votes"]
+    facts = [f"{int(votes.counts[row].sum()):,} votes"]
     if votes.none_counts[row]:
-        facts.append(f"{int(votes.none_counts[row])} “none of these” or other, in no share")
+        facts.append(f"{int(votes.none_counts[row]):,} “none of these” or other, in no share")
     for order, title in (("divergence", "J, mean of models"), ("ambiguity", "ambiguity"), ("conflict", "conflict")):
         value = found.values[order][row]
         if not np.isnan(value):
@@ -135,7 +157,7 @@ def panels(found: Exploration, row: int) -> str:
     shown = []
     if total:
         low, high = wilson_interval(counts, total)
-        shown.append(_panel(f"People ({total})", "", votes.emotions, counts / total, (low, high)))
+        shown.append(_panel(f"People ({total:,})", "", votes.emotions, counts / total, (low, high)))
     distances = {name: found.sort_values("divergence", name)[row] for name in found.predictions}
     for name in sorted(distances, key=lambda one: (np.isnan(distances[one]), distances[one])):
         shares = found.predictions[name][row]
@@ -156,93 +178,110 @@ def _panel(
 ) -> str:
     rows = ""
     for column, emotion in enumerate(emotions):
-        whisker, words = "", f"{shares[column]:.0%}"
+        share = share_words(shares[column])
+        whisker, words = "", share
         if interval is not None:
             low, high = interval[0][column], interval[1][column]
             whisker = f'<i style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></i>'
-            words += f", 95% {low:.0%} to {high:.0%}"
+            words += f", 95% {share_words(low)} to {share_words(high)}"
         rows += (
-            f'<div class="share" title="{escape(emotion.title)} {words}"><span>{escape(emotion.title)}</span>'
+            f'<div class="share" title="{escape(f"{emotion.title} {words}")}"><span>{escape(emotion.title)}</span>'
             f'<div class="track"><b style="width:{100 * shares[column]:.1f}%;background:{emotion.colour}"></b>{whisker}'
-            f"</div><em>{shares[column]:.0%}</em></div>"
+            f"</div><em>{escape(share)}</em></div>"
         )
     return f'<div class="source"><h4>{escape(title)}<small>{escape(remark)}</small></h4>{rows}</div>'
 
 
-def draw_follow_up(found: Exploration, study: StudySummary) -> None:
-    """Picking faces in bulk, and the study made of those picked."""
+def share_words(share: float) -> str:
+    """A share in percent; one that rounds to 0% without being 0 says so."""
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
+def draw_follow_up(found: Exploration, study: StudySummary, view: View) -> None:
+    """Picking the first faces of what is shown, and the study made of those picked."""
     picked = picks(study)
     if (made := st.session_state.pop(_MADE, None)) is not None:
         st.success(f"“{made}” is a draft now. Open it on the Studies page.", icon=":material/check:")
     if (failure := st.session_state.pop(_FAILURE, None)) is not None:
         st.html(components.alert(failure))
     with st.container(horizontal=True, vertical_alignment="bottom", key="picking"):
-        count = st.number_input(
-            "How many", 1, max(1, study.images), min(FEWEST_AMBIGUOUS, study.images), key="how-many"
+        wanted = st.number_input(
+            "How many", 1, max(1, study.images), min(FEWEST_AMBIGUOUS, study.images), key=_COUNT, width=160
         )
-        for order in found.orders:
-            st.button(
-                f"Pick: {ORDERS[order].lower()}",
-                key=f"pick-{order}",
-                on_click=_pick_top,
-                args=(found, study, order, int(count)),
-            )
-        st.button("Unpick all", key="unpick", disabled=not picked, on_click=_unpick, args=(study,))
-    st.html(f'<p class="muted">{_faces(len(picked))} picked.</p>')
-    with st.container(horizontal=True, vertical_alignment="bottom", key="follow-up"):
-        name = st.text_input(
-            "Short name of the follow-up study", key="follow-up-name", placeholder=f"{study.name}-again"
-        )
+        first = len(found.first(view, int(wanted)))
         st.button(
-            f"Make a study of {_faces(len(picked))}",
+            f"Pick the first {first:,} shown" if first else "Pick the first shown",
+            key="pick-first",
+            disabled=not first,
+            on_click=_pick_first,
+            args=(found, study, view),
+        )
+        st.button("Unpick all", key="unpick", disabled=not picked, on_click=_unpick, args=(study,))
+    st.html(f'<p class="muted">{picked_words(found, view, picked)}</p>')
+    with st.container(horizontal=True, vertical_alignment="bottom", key="follow-up"):
+        suggestion = follow_up_name(study, {other.name for other in session.repository().studies()})
+        st.text_input("Short name of the follow-up study", key=_NAME, placeholder=suggestion)
+        st.button(
+            f"Make a study of {face_count(len(picked))}",
             key="make-follow-up",
             type="primary",
             disabled=not picked,
             on_click=_make,
-            args=(found, study, (name or "").strip()),
+            args=(found, study, suggestion),
         )
     st.caption("A draft with the same protocol. How its faces were chosen is recorded with it.")
 
 
-def _faces(count: int) -> str:
-    return "1 face" if count == 1 else f"{count} faces"
+def picked_words(found: Exploration, view: View, picked: set[int]) -> str:
+    """How many faces are picked, and how many of them are not among those shown."""
+    outside = len(picked - {found.votes.image_ids[row] for row in found.rows(view)})
+    words = f"{face_count(len(picked))} picked"
+    return f"{words}, {outside:,} of them not among those shown now." if outside else f"{words}."
 
 
-def _pick_top(found: Exploration, study: StudySummary, order: str, count: int) -> None:
-    ids = dict(zip(found.votes.image_names, found.votes.image_ids, strict=True))
-    picks(study).update(ids[name] for name in found.top(order, count))
-    _remember(study, order, count)
+def face_count(count: int) -> str:
+    """So many faces, in words."""
+    return "1 face" if count == 1 else f"{count:,} faces"
 
 
-def _how(study: StudySummary) -> dict[str, int]:
-    """How the picked faces were picked: by which order how many, and whether by hand."""
-    return dict(st.session_state.get(f"explore-how-{study.name}", {}))
+def _pick_first(found: Exploration, study: StudySummary, view: View) -> None:
+    # The number is read here, not passed: it may have been typed just before the click.
+    rows = found.first(view, int(st.session_state[_COUNT]))
+    faces = frozenset(found.votes.image_ids[row] for row in rows)
+    step = _Step(view.record(len(rows)), faces)
+    picks(study).update(faces)
+    if step not in (steps := _steps(study)):
+        steps.append(step)
 
 
-def _remember(study: StudySummary, order: str, count: int) -> None:
-    st.session_state[f"explore-how-{study.name}"] = {**_how(study), order: count}
+def _steps(study: StudySummary) -> list[_Step]:
+    """What the visitor picked at once, in order; ticks by hand are what the picks differ by."""
+    found: list[_Step] = st.session_state.setdefault(f"explore-steps-{study.name}", [])
+    return found
+
+
+def _how(study: StudySummary) -> dict[str, Any]:
+    """How the picked faces were picked."""
+    steps, picked = _steps(study), picks(study)
+    at_once: frozenset[int] = frozenset().union(*(step.faces for step in steps))
+    by_hand = {"added": len(picked - at_once), "removed": len(at_once - picked)}
+    return {"by": [step.how for step in steps], "by_hand": by_hand}
 
 
 def _unpick(study: StudySummary) -> None:
     picks(study).clear()
-    st.session_state.pop(f"explore-how-{study.name}", None)
+    _steps(study).clear()
 
 
-def _make(found: Exploration, study: StudySummary, name: str) -> None:
+def _make(found: Exploration, study: StudySummary, suggestion: str) -> None:
+    name = str(st.session_state[_NAME] or "").strip() or suggestion  # read here: typed just before the click, perhaps
     picked = picks(study)
-    names = [
-        face for face, number in zip(found.votes.image_names, found.votes.image_ids, strict=True) if number in picked
-    ]
-    chosen = {
-        "by": _how(study),
-        "votes": study.votes,
-        "models": list(found.predictions),
-        "faces": len(names),
-    }
+    rows = [row for row, number in enumerate(found.votes.image_ids) if number in picked]
     try:
-        session.repository().clone_study(study.name, name, faces=names, chosen=chosen)
+        follow_up_on(session.repository(), study, name, found, rows, _how(study))
     except LdlvaError as error:
         st.session_state[_FAILURE] = str(error)
         return
     st.session_state[_MADE] = name
+    st.session_state[_NAME] = ""  # the next one needs another name
     _unpick(study)

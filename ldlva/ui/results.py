@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -12,6 +13,7 @@ from ldlva.distributions import entropy
 from ldlva.inference import Estimate
 from ldlva.raters.agreement import Agreement
 from ldlva.raters.quality import RaterQuality
+from ldlva.report.wording import data_set
 from ldlva.survey.agreeing import (
     NO_RATERS,
     NO_VOLUNTEERS,
@@ -30,13 +32,13 @@ def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]
     """Value and caption of the tiles on top; agreement counts "none of these" as a choice like the others."""
     found = vote_agreement(votes)
     several = votes.sets is not None
-    people = [(str(study.volunteers), "volunteers")]
+    people = [(f"{study.volunteers:,}", "volunteers")]
     if study.imported_raters:
-        people.append((str(study.imported_raters), "imported raters"))
+        people.append((f"{study.imported_raters:,}", "imported raters"))
     tiles = [
-        (str(study.images), "faces"),
+        (f"{study.images:,}", "faces"),
         *people,
-        (str(study.votes), "votes"),
+        (f"{study.votes:,}", "votes"),
         (
             "–" if found.alpha is None else f"{found.alpha.mean:.2f}",
             "Krippendorff's α (sets of answers)" if several else "Krippendorff's α",
@@ -51,13 +53,15 @@ def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]
 def draw_agreement(study: StudySummary) -> None:
     """Agreement of all votes; single raters only on request, because that reads every vote, in a process of its own."""
     st.header("Agreement")
-    if not st.toggle("Look at every rater", key="raters", disabled=study.volunteers == 0):
+    nobody = study.volunteers == 0
+    looks = st.toggle("Look at every rater", key="raters", disabled=nobody)
+    if nobody:
+        st.html(f'<p class="muted">{NO_RATERS if study.imported_raters else NO_VOLUNTEERS}</p>')
+    if not looks:
         votes = votes_of(study)
         st.html(agreement_table({"All votes": vote_agreement(votes)}, several=votes.sets is not None))
         if votes.sets is not None:
             st.html(f'<p class="muted">{SEVERAL}</p>')
-        if study.volunteers == 0:
-            st.html(f'<p class="muted">{NO_RATERS if study.imported_raters else NO_VOLUNTEERS}</p>')
         return
     found = rater_results(study)
     several = study.protocol.response.mode == "multiple"
@@ -67,7 +71,8 @@ def draw_agreement(study: StudySummary) -> None:
     if found.remark:
         st.html(f'<p class="muted">{escape(found.remark)}</p>')
     if found.quality is not None:
-        st.html(f"<p>{rater_summary(found.quality)}</p>{rater_table(found.quality)}")
+        st.html(f"<p>{rater_summary(found.quality)}</p>")
+        draw_raters(found.quality)
         st.html(f'<p class="muted">{RATERS_NOTE}</p>')
 
 
@@ -107,34 +112,54 @@ def agreement_table(columns: dict[str, Agreement], several: bool = False) -> str
     )
 
 
-def rater_table(quality: RaterQuality) -> str:
-    """Every volunteer who voted, those with a flag first."""
-    heads = ["Votes", "Most frequent answer", "Longest run", "Median time", "Agrees with others", "Beyond chance"]
-    heads += ["Expected accuracy", *(["Own label"] if quality.gold else []), "Signs"]
-    body = ""
-    for rater in sorted(quality.raters, key=lambda rater: (not rater.flags, rater.id)):
-        cells = [str(rater.votes), f"{rater.most_frequent_share:.0%}", str(rater.longest_run)]
-        cells.append("–" if rater.median_ms is None else f"{rater.median_ms / 1000:.1f} s")
-        cells += [_number(rater.agrees_with_others, ".0%"), _number(rater.beyond_chance, ".2f")]
-        cells.append(f"{rater.expected_accuracy:.0%}")
-        cells += [_number(rater.gold_accuracy, ".0%")] if quality.gold else []
-        cells.append(escape("; ".join(rater.flags)))
-        body += f"<tr><td>{rater.id}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    return (
-        '<div class="table-wrap raters" tabindex="0"><table class="figures pinned"><thead><tr><th>Volunteer</th>'
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+def draw_raters(quality: RaterQuality) -> None:
+    """Every volunteer who voted, to be sorted by any column; at first, those with a sign come first."""
+    rows = rater_rows(quality)
+    st.caption(
+        f"{len(rows):,} volunteers{', those with a sign first' if quality.flagged else ''}. Click a heading to sort, "
+        "point at it to see what it means."
     )
+    st.dataframe(
+        rows,
+        column_config=RATER_COLUMNS,
+        hide_index=True,
+        key="rater-table",
+        placeholder="–",
+        # Half a row at the lower edge shows that there are more.
+        height=min(ROW_PIXELS * (len(rows) + 1) + 3, int(ROW_PIXELS * (MOST_RATERS + 1.5))),
+    )
+
+
+def rater_rows(quality: RaterQuality) -> list[dict[str, Any]]:
+    """One line a volunteer, those with a sign first; columns that nobody has a value in are left out."""
+    rows = [
+        {
+            "volunteer": rater.id,
+            "signs": "; ".join(rater.flags) or None,
+            "votes": rater.votes,
+            "same": 100 * rater.most_frequent_share,
+            "run": rater.longest_run,
+            "seconds": None if rater.median_ms is None else rater.median_ms / 1000,
+            "agrees": None if rater.agrees_with_others is None else 100 * rater.agrees_with_others,
+            "beyond": rater.beyond_chance,
+            "expected": 100 * rater.expected_accuracy,
+            "gold": None if rater.gold_accuracy is None else 100 * rater.gold_accuracy,
+        }
+        for rater in sorted(quality.raters, key=lambda rater: (not rater.flags, rater.id))
+    ]
+    known = [name for name in RATER_COLUMNS if any(row[name] is not None for row in rows)]
+    return [{name: row[name] for name in known} for row in rows]
 
 
 def rater_summary(quality: RaterQuality) -> str:
     """What leaving the flagged out would change; nobody is left out of anything else."""
-    people = f"{len(quality.raters)} volunteers voted, {quality.flagged} with a sign of not having looked."
+    people = f"{len(quality.raters):,} volunteers voted, {quality.flagged:,} with a sign of not having looked."
     if not quality.flagged:
         return people
     return (
-        f"{people} Without them the most-voted answer changes on {quality.changed_majorities} faces, and distributions "
-        f"move by {quality.moved:.3f} (mean total variation). All other results on these pages count everybody."
+        f"{people} Without them the most-voted answer changes on {quality.changed_majorities:,} faces, and "
+        f"distributions move by {quality.moved:.3f} (mean total variation). All other results on these pages count "
+        "everybody."
     )
 
 
@@ -160,7 +185,7 @@ def link(study: StudySummary) -> str:
 
 def import_note(study: StudySummary) -> str:
     """Where imported votes come from and what they cannot tell."""
-    source = escape(str(study.origin.get("source", "a file")))
+    source = escape(data_set(str(study.origin.get("source", "a file"))))
     return (
         f"Includes votes imported from {source}, which publishes counts per face: who cast which vote is unknown, so "
         "nothing here is about single raters."
@@ -171,7 +196,7 @@ def outside(study: StudySummary, votes: StudyVotes) -> str:
     """How many votes are for no label, and what they said."""
     said = " or ".join(f"“{words}”" for words in outside_labels(study))
     together = ", which agreement takes for one and the same answer" if len(outside_labels(study)) > 1 else ""
-    return f"{votes.none_counts.sum()} more votes said {said}{together}; they are in no distribution."
+    return f"{votes.none_counts.sum():,} more votes said {said}{together}; they are in no distribution."
 
 
 def outside_title(study: StudySummary) -> str:
@@ -218,6 +243,27 @@ RATERS_NOTE = (
     "always the same as the others. Expected accuracy: Dawid–Skene, which takes every face to show one emotion. None "
     "of this is proof: who sees what others do not is no bad rater."
 )
+
+ROW_PIXELS = 35
+"""Height of a line of Streamlit's table."""
+
+MOST_RATERS = 12
+"""Lines of the table of raters that are seen at once."""
+
+_number_column = st.column_config.NumberColumn
+RATER_COLUMNS = {
+    "volunteer": _number_column("Volunteer", pinned=True, format="%d", width=85),
+    "signs": st.column_config.TextColumn("Signs", width=240, help="Signs of not having looked; see below."),
+    "votes": _number_column("Votes", format="%d", width=60),
+    "same": _number_column("Same", format="%.0f%%", width=65, help="Share of the most frequent answer."),
+    "run": _number_column("Run", format="%d", width=55, help="Longest run of one and the same answer."),
+    "seconds": _number_column("Time", format="%.1f s", width=65, help="Median time of an answer."),
+    "agrees": _number_column("Agrees", format="%.0f%%", width=75, help="Share of the others who gave the same answer."),
+    "beyond": _number_column("Beyond chance", format="%.2f", width=120, help="Agreement, corrected for chance."),
+    "expected": _number_column("Accuracy", format="%.0f%%", width=90, help="Expected accuracy (Dawid–Skene)."),
+    "gold": _number_column("Own label", format="%.0f%%", width=95, help="Agreement with the data set’s own label."),
+}
+"""Name, and how it is shown."""
 
 ORDERS: dict[str, Callable[[StudyVotes], list[int]]] = {
     "Most ambiguous": most_ambiguous_first,

@@ -22,7 +22,7 @@ from ldlva.survey.open import open_repository
 from ldlva.survey.preview import Preview, is_preview_key
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
-from ldlva.ui import access, components, preview, style
+from ldlva.ui import access, components, preview, study_link, style
 
 GC_INTERVAL_SECONDS = 30
 JOB_REFRESH_SECONDS = 0.5
@@ -49,7 +49,7 @@ def page(
     with explained():
         preview.follow(volunteers_page=not menu)
         if menu and access.is_researcher():
-            style.menu(title)
+            style.menu(title, study_link.known(real_repository))
         if researchers_only and not access.is_researcher():
             access.draw_gate()
             st.stop()
@@ -130,7 +130,8 @@ def alignment(study: StudySummary) -> Alignment:
 def comparison(study: StudySummary, models: Sequence[str] | None = None) -> StudyComparison:
     """The study's comparison, computed by another process once per state of its votes and predictions.
 
-    While it is being computed, the page shows how far it is and ends here; it comes again by itself.
+    While it is being computed, the page shows how far it is and ends here; it comes again by itself. One that this
+    visitor waited for before is ended, unless somebody else waits for it.
 
     Args:
         study: the study.
@@ -144,7 +145,8 @@ def comparison(study: StudySummary, models: Sequence[str] | None = None) -> Stud
     command = ["compare", f"--study={study.name}", *(f"--model={name}" for name in models or ())]
     command = [*command, "--result", "{result}", "--progress", "{progress}"]
     subject = [*_subject(study, version), sorted(models) if models is not None else None]
-    job = result_jobs.find_or_start(result_jobs.COMPARISON, subject, version, command)
+    visit = st.session_state.setdefault("comparison-visit", result_jobs.Visit())
+    job = result_jobs.find_or_start(result_jobs.COMPARISON, subject, version, command, visit)
     return load_result(_result(str(job.folder), awaited(job, lambda: job.restart())), aligned)
 
 
@@ -207,32 +209,48 @@ def votes(study: StudySummary) -> StudyVotes:
 
 
 def choose_study() -> StudySummary | None:
-    """A study picker bound to `?study=`, so that a link leads to the same study; None if there are no studies."""
+    """A study picker bound to `?study=`, so that a link leads to the same study; None if there are no studies.
+
+    Where the address names a study that does not exist, the page says so above the picker and ends there.
+    """
     studies = {study.name: study for study in repository().studies()}
     if not studies:
         return None
-    wanted = st.query_params.get("study")
-    if wanted is not None and wanted not in studies:
-        repository().study(wanted)  # raises, naming the studies there are
-    names = list(studies)
+    first = next(iter(studies))
+    is_new = study_link.follow("study", {name: name for name in studies}, first)
+    study_link.explain(repository(), "study")
+    # The address is written before the page is drawn, so that the menu's links lead to the study chosen just now.
     chosen = st.selectbox(
         "Study",
-        names,
-        index=names.index(wanted) if wanted else 0,
+        list(studies),
         format_func=lambda name: studies[name].title,
         key="study",
+        placeholder="Choose a study",
+        on_change=lambda: study_link.name(st.session_state["study"]),
     )
-    if chosen != wanted:
-        st.query_params["study"] = chosen
+    if chosen is None:
+        st.stop()
+    # Only a new page names the study that nobody asked for: after Back to an address without one, naming it again
+    # would keep the visitor from ever getting past that address.
+    if is_new and study_link.asked() is None:
+        study_link.name(chosen)
     return studies[chosen]
 
 
-def paged(rows: list[int], size: int) -> list[int]:
-    """The part of `rows` on the page the visitor chose; a page picker appears only if there is more than one."""
+def paged(rows: list[int], size: int, *shown: object) -> list[int]:
+    """The part of `rows` on the page the visitor chose; a page picker appears only if there is more than one.
+
+    Args:
+        rows: what there is.
+        size: of a page.
+        shown: what the rows are of, their order, their filter: whenever any of it changes, the first page is shown.
+    """
     pages = -(-len(rows) // size)
     number = 1
     if pages > 1:
-        number = st.number_input(f"Page (of {pages})", min_value=1, max_value=pages, value=1, key="page", width=160)
+        number = st.number_input(
+            f"Page (of {pages:,})", min_value=1, max_value=pages, value=1, key=f"page-{shown}", width=160
+        )
     return rows[(number - 1) * size : number * size]
 
 

@@ -22,6 +22,15 @@ STATUS_BUTTONS = {
     "paused": ("Pause", ":material/pause:"),
     "closed": ("Close", ":material/lock:"),
 }
+PAGES = (
+    ("vote", "Vote"),
+    ("results", "Results"),
+    ("compare", "Compare"),
+    ("explore", "Explore"),
+    ("embedding", "Embedding"),
+)
+"""Pages about one study, and what their links say."""
+
 _FAILURE = "studies-failure"
 
 
@@ -76,8 +85,8 @@ def draw_status_buttons(study: StudySummary) -> None:
 
 def draw_links(study: StudySummary, key: str) -> None:
     """Links to the study's other pages."""
-    with st.container(horizontal=True, key=f"links-{key}", width="content"):
-        for page, label in (("vote", "Vote"), ("results", "Results"), ("compare", "Compare")):
+    with st.container(horizontal=True, key=f"links-{key}", width="content", gap="xsmall"):
+        for page, label in PAGES:
             if page != "vote" or study.status != "draft":
                 st.page_link(f"pages/{page}.py", label=label, query_params={"study": study.name})
 

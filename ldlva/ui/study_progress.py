@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+
 import streamlit as st
 
 from ldlva import figures
@@ -11,7 +14,7 @@ from ldlva.ui import components
 from ldlva.ui.session import repository
 
 REFRESH_SECONDS = 5.0
-MOST_FACES = 60
+MOST_FACES = 20
 MOST_HOURS = 72
 FLAGS = {
     "gold": "gold faces wrong",
@@ -35,7 +38,7 @@ def draw_now(study: StudySummary, progress: StudyProgress) -> None:
     """One state of it."""
     st.html(components.stats(tiles(study, progress)))
     if progress.share is not None:
-        remark = "every face has enough" if progress.more == 0 else f"about {progress.more} more votes needed"
+        remark = "every face has enough" if progress.more == 0 else f"about {progress.more:,} more votes needed"
         st.html(components.progress_bar(progress.share, f"{progress.share:.0%} of the votes needed", remark))
     if progress.votes_by_hour:
         st.subheader("Votes per hour")
@@ -51,32 +54,52 @@ def draw_now(study: StudySummary, progress: StudyProgress) -> None:
         st.html(components.plain_table([flagged_row(volunteer) for volunteer in progress.flagged]))
         st.caption("Marked by the protocol's attention rules. Their votes count; the export tells them apart.")
     st.subheader("Faces")
-    ordered = sorted(progress.faces, key=lambda face: (-(face.more or 0), face.votes, face.name))
-    st.html(components.face_table([face_row(face) for face in ordered[:MOST_FACES]]))
-    if len(ordered) > MOST_FACES:
-        st.caption(f"The {MOST_FACES} of {len(ordered)} faces that need most.")
+    st.html(f'<p class="muted">{face_words(progress.faces)}</p>')
+    wanting = sorted((face for face in progress.faces if face.more), key=lambda face: (-(face.more or 0), face.name))
+    if wanting:
+        st.html(components.face_table([face_row(face) for face in wanting[:MOST_FACES]]))
+    if len(wanting) > MOST_FACES:
+        st.caption(f"The {MOST_FACES} that need most.")
 
 
 def tiles(study: StudySummary, progress: StudyProgress) -> list[tuple[str, str]]:
     """Value and caption."""
     states = progress.states
     values = [
-        (str(study.votes), "votes"),
-        (str(states["finished"]), "finished"),
-        (str(states["voting"]), "voting now"),
-        (str(states["dropped out"]), "dropped out"),
-        (str(len(progress.flagged)), "inattentive"),
+        (study.votes, "votes"),
+        (states["finished"], "finished"),
+        (states["voting"], "voting now"),
+        (states["dropped out"], "dropped out"),
+        (len(progress.flagged), "inattentive"),
+        *([(progress.withdrawn, "withdrawn")] if progress.withdrawn else []),
     ]
-    return [*values, (str(progress.withdrawn), "withdrawn")] if progress.withdrawn else values
+    return [(f"{value:,}", caption) for value, caption in values]
+
+
+def face_words(faces: Sequence[FaceProgress]) -> str:
+    """How many votes faces have, how many are on the way, and how many faces need more."""
+    votes = [face.votes for face in faces]
+    if not votes:
+        return "No face is voted on."
+    low, high = min(votes), max(votes)
+    if low == high:
+        words = f"{low:,} {'vote' if low == 1 else 'votes'} on every face"
+    else:
+        words = f"{low:,} to {high:,} votes a face, median {median(votes):,g}"
+    if on_the_way := sum(face.claims for face in faces):
+        words += f", {on_the_way:,} more on the way"
+    if any(face.more is None for face in faces):
+        return f"{words}; no quota."
+    wanting = sum(bool(face.more) for face in faces)
+    if not wanting:
+        return f"{words}; enough on every face."
+    return f"{words}; {wanting:,} of {len(faces):,} {'face' if len(faces) == 1 else 'faces'} still need more."
 
 
 def face_row(face: FaceProgress) -> tuple[str, int, int | None, str]:
-    """Name, votes, votes needed, and what is missing in words."""
+    """Name, votes, votes needed, and what is missing in words, of a face that needs more."""
     promised = f", {face.claims} on the way" if face.claims else ""
-    if face.more is None:
-        return face.name, face.votes, None, promised.removeprefix(", ")
-    missing = "enough" if face.more == 0 else f"needs about {face.more} more"
-    return face.name, face.votes, face.needed, missing + promised
+    return face.name, face.votes, face.needed, f"needs about {face.more} more{promised}"
 
 
 def flagged_row(volunteer: VolunteerProgress) -> tuple[str, str]:

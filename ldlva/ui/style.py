@@ -33,9 +33,8 @@ def apply() -> None:
     st.html(f"<style>{buttons}</style>")
 
 
-def menu(current: str) -> None:
+def menu(current: str, study: str | None) -> None:
     """Brand and page links, the current page marked; the chosen study goes along."""
-    study = st.query_params.get("study")
     with st.container(key="menu", horizontal=True, vertical_alignment="center", gap="small"):
         st.html('<div class="brand">LDLVA</div>', width="content")
         for path, label in MENU:

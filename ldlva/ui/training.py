@@ -34,6 +34,10 @@ METRICS = (
 )
 """Name in metrics.jsonl, title, whether it is a share. The loss of every method is another quantity."""
 
+FOR_TEACHERS = ("teacher_posteriors", "teacher_folds", "teacher_epochs")
+FOR_COORDINATES = ("valence_arousal", *FOR_TEACHERS)
+"""Settings that only methods with valence and arousal read."""
+
 LOSS, ACCURACY, CROSS_ENTROPY = (title for _, title, _ in METRICS)
 
 
@@ -127,7 +131,7 @@ def draw_card(run: RunSummary, where: str) -> None:
                 st.code(log, language=None, wrap_lines=True)
         if run.config:
             with st.expander("Settings"):
-                st.html(components.plain_table(flat(run.config).items()))
+                st.html(components.plain_table(used_settings(run).items()))
         if run.state == "finished":
             _draw_prediction(run, where)
 
@@ -295,11 +299,27 @@ def row(run: RunSummary) -> dict[str, Any]:
 
 def draw_comparison(chosen: Sequence[RunSummary]) -> None:
     """Curves of several runs over each other, and the settings in which they differ."""
-    colours = {run.name: MODEL_COLOURS[number % len(MODEL_COLOURS)] for number, run in enumerate(chosen)}
-    epochs = max((int(run.config.get("epochs", 1)) for run in chosen), default=1)
+    drawn = [run for run in chosen if run.metrics]
+    if len(drawn) < len(chosen):
+        without = ", ".join(run.name for run in chosen if not run.metrics)
+        st.caption(components.plain(f"No curves of {without}: no epoch is finished."))
+    if drawn:
+        _draw_compared_curves(drawn)
+    if len({run.config.get("method") for run in drawn}) > 1:
+        st.caption("The training losses of different methods are different quantities.")
+    different = differences(chosen)
+    if different:
+        st.html(components.settings_table([run.name for run in chosen], different))
+    else:
+        st.caption("These runs have the same settings.")
+
+
+def _draw_compared_curves(runs: Sequence[RunSummary]) -> None:
+    colours = {run.name: MODEL_COLOURS[number % len(MODEL_COLOURS)] for number, run in enumerate(runs)}
+    epochs = max(int(run.config.get("epochs", 1)) for run in runs)
     st.html(components.line_legend(colours))
     for place, (key, name, percent) in zip(st.columns(len(METRICS)), METRICS, strict=True):
-        curves = {run.name: points for run in chosen if (points := run.curve(key))}
+        curves = {run.name: points for run in runs if (points := run.curve(key))}
         place.markdown(f"**{name}**")
         if curves:
             place.plotly_chart(
@@ -311,23 +331,26 @@ def draw_comparison(chosen: Sequence[RunSummary]) -> None:
             )
         else:
             place.caption("None of these runs has it.")
-    if len({run.config.get("method") for run in chosen}) > 1:
-        st.caption("The training losses of different methods are different quantities.")
-    different = differences(chosen)
-    if different:
-        st.html(components.settings_table([run.name for run in chosen], different))
-    else:
-        st.caption("These runs have the same settings.")
 
 
 def differences(chosen: Sequence[RunSummary]) -> dict[str, list[Any]]:
-    """Settings in which runs differ, each with its value in every run; None where a run does not have it."""
-    settings_of = [flat(run.config) for run in chosen]
+    """Settings in which runs differ, each with its value in every run; None where a run does not use it."""
+    settings_of = [used_settings(run) for run in chosen]
     names = dict.fromkeys(name for config in settings_of for name in config)
     values = {name: [config.get(name) for config in settings_of] for name in names}
     return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
 
 
-def flat(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with the method's own settings beside the others."""
-    return {name: value for name, value in config.items() if name != "options"} | dict(config.get("options") or {})
+def used_settings(run: RunSummary) -> dict[str, Any]:
+    """A run's settings, the method's own beside the others, without those that its method does not look at.
+
+    The run itself says which these are: where it took neither coordinates nor posteriors from anywhere, it had none.
+    """
+    coordinates = run.record.get("valence_arousal_source", "unknown") is not None
+    posteriors = run.record.get("posteriors_source", "unknown") is not None
+    unused = {"options"}
+    if not coordinates:
+        unused |= set(FOR_COORDINATES) - set(FOR_TEACHERS if posteriors else ())
+    return {name: value for name, value in run.config.items() if name not in unused} | dict(
+        run.config.get("options") or {}
+    )

@@ -16,14 +16,10 @@ from ldlva.run_folder import RunSummary
 from ldlva.run_jobs import check_name, free_name, start_run
 from ldlva.settings import settings
 from ldlva.ui import session
-from ldlva.ui.training import title
+from ldlva.ui.training import FOR_COORDINATES, FOR_TEACHERS, title
 
 MAIN = ("image_size", "epochs", "learning_rate", "seed")
 """Settings every run is about; the others are behind a click."""
-
-FOR_TEACHERS = ("teacher_posteriors", "teacher_folds", "teacher_epochs")
-FOR_COORDINATES = ("valence_arousal", *FOR_TEACHERS)
-"""Settings that only methods with valence and arousal read."""
 
 RANDOM = "Random numbers"
 

@@ -32,12 +32,16 @@ def test_a_click_opens_a_face_and_ticked_faces_are_sent_on(
     expect(page.get_by_text("2 faces picked")).to_be_visible()
     page.get_by_role("checkbox", name="Pick face02.png").uncheck()
     expect(page.get_by_text("1 face picked")).to_be_visible()
-    page.get_by_role("button", name="Pick: models disagree most").click()
+    page.get_by_label("How many").fill("2")  # the button below goes by what was typed just before
+    page.get_by_role("button", name="Pick the first").click()
+    expect(page.get_by_text("3 faces picked")).to_be_visible()
     page.get_by_label("Short name of the follow-up study").fill("again")
-    page.get_by_label("Short name of the follow-up study").press("Enter")
-    page.get_by_role("button", name="Make a study of 6 faces").click()
+    page.get_by_role("button", name="Make a study of 3 faces").click()
     expect(page.get_by_text("“again” is a draft now")).to_be_visible()
-    assert repository.study("again").images == 6
+    made = repository.study("again")
+    assert [name for _, name, _ in repository.images(made)] == ["face03.png", "face04.png", "face05.png"]
+    assert made.origin["chosen"]["by"] == [{"order": "ambiguity", "first": 2}]
+    assert made.origin["chosen"]["by_hand"] == {"added": 1, "removed": 0}
     page.set_viewport_size({"width": 390, "height": 844})
     page.reload()
     expect(page.locator(".card").first).to_be_visible()

@@ -8,18 +8,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ldlva.embedding.embedding import Embedding, write
 from ldlva.jobs import Job
 from ldlva.settings import settings
+from ldlva.survey.prediction_files import ImportedPredictions, store_imported
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import embedding, face_map
 from tests.conftest import pictures
 from tests.embedding.test_embedding import drawn
 from tests.fabricated_runs import GONE
-from tests.pages.test_pages import alert, html, open_page, titles, voted_study
+from tests.pages.test_pages import alert, html, message, open_page, titles, voted_study
 
 
 @pytest.fixture
@@ -81,6 +83,44 @@ def test_a_small_study_is_mapped_at_once_with_a_perplexity_that_fits(
 def test_a_study_without_predictions_or_with_too_few_faces_says_what_to_do(sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(3))
     assert "python -m ldlva predict --model NAME --study demo" in html(open_page("embedding", study="demo"))
+
+
+def import_predictions(repository: Repository, model: str) -> None:
+    study = repository.study("demo")
+    names = tuple(name for _, name, _ in repository.images(study))
+    probabilities = np.full((len(names), 7), 1 / 7)
+    store_imported(repository, study, model, ImportedPredictions(names, probabilities, 0, (), (), "0" * 64))
+
+
+def test_imported_models_have_no_features_and_are_left_out(
+    sqlite_repository: Repository, started: list[list[str]]
+) -> None:
+    voted_study(sqlite_repository)
+    import_predictions(sqlite_repository, "ce *outside*")
+    app = open_page("embedding", study="demo")
+    assert set(app.multiselect[0].options) == {"flat", "sharp"}
+    assert "--model=ce *outside*" not in started[0]
+    [caption] = [message(caption) for caption in app.caption if "Left out" in caption.value]
+    assert caption == "Left out: ce *outside*. Imported predictions come without features."
+
+
+def test_a_study_with_imported_predictions_only_says_what_to_do(
+    sqlite_repository: Repository, started: list[list[str]]
+) -> None:
+    voted_study(sqlite_repository, models=())
+    import_predictions(sqlite_repository, "gpt")
+    app = open_page("embedding", study="demo")
+    assert "the predictions of gpt were imported without. Run: python -m ldlva predict --model NAME" in html(app)
+    assert "--study demo" in html(app)
+    assert 'role="alert"' not in html(app)
+    assert not app.multiselect and not started
+
+
+def test_models_whose_predictions_have_features(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    import_predictions(sqlite_repository, "gpt")
+    found = sqlite_repository.predictors(sqlite_repository.study("demo"))
+    assert [(one.name, one.has_features) for one in found] == [("flat", True), ("gpt", False), ("sharp", True)]
 
 
 def test_an_unknown_study_is_named(sqlite_repository: Repository) -> None:

@@ -43,20 +43,70 @@ def test_filters_and_the_model_whose_distance_counts(sqlite_repository: Reposito
 def test_picked_faces_become_a_follow_up_study(sqlite_repository: Repository) -> None:
     explored_study(sqlite_repository)
     app = open_page("explore", study="s")
+    app.segmented_control(key="order").set_value("ambiguity").run()
     app.number_input(key="how-many").set_value(2).run()
-    app.button(key="pick-ambiguity").click().run()
-    assert "2 faces picked" in html(app)
+    app.button(key="pick-first").click().run()
+    assert "2 faces picked." in html(app)
     app.text_input(key="follow-up-name").set_value("Bad Name").run()
     app.button(key="make-follow-up").click().run()
     assert "Bad study name" in alert(app)
-    assert "2 faces picked" in html(app)  # nothing is lost
+    assert "2 faces picked." in html(app)  # nothing is lost
     app.text_input(key="follow-up-name").set_value("again").run()
     app.button(key="make-follow-up").click().run()
     assert "“again” is a draft now" in message(app.success[0])
     made = sqlite_repository.study("again")
-    assert (made.images, made.origin["chosen"]["by"]) == (2, {"ambiguity": 2})
-    assert "0 faces picked" in html(app)
+    assert (made.images, made.origin["chosen"]["by"]) == (2, [{"order": "ambiguity", "first": 2}])
+    assert "0 faces picked." in html(app)
     assert app.button(key="make-follow-up").disabled
+    assert app.text_input(key="follow-up-name").value == ""
+
+
+def test_only_what_is_shown_is_picked_and_the_view_is_recorded(sqlite_repository: Repository) -> None:
+    explored_study(sqlite_repository)
+    app = open_page("explore", study="s")
+    app.selectbox(key="model").set_value("m1")
+    app.selectbox(key="who").set_value("m1")
+    app.pills(key="only-labels").set_value(["disgust"]).run()
+    [shown] = [message(caption) for caption in app.caption if "Choose one to see it" in message(caption)]
+    assert shown.startswith("1 face, those first on which m1 is farthest from people, only those on which m1 sees disg")
+    assert app.button(key="pick-first").label == "Pick the first 1 shown"
+    app.button(key="pick-first").click().run()
+    assert "1 face picked." in html(app)
+    app.pills(key="only-labels").set_value(["happiness"]).run()
+    assert "1 face picked, 1 of them not among those shown now." in html(app)
+    app.number_input(key="how-many").set_value(2).run()
+    app.button(key="pick-first").click().run()
+    assert "3 faces picked, 1 of them not among those shown now." in html(app)
+    app.button(key="make-follow-up").click().run()
+    made = sqlite_repository.study("s-again")
+    assert [name for _, name, _ in sqlite_repository.images(made)] == ["face01.png", "face04.png", "face05.png"]
+    chosen = made.origin["chosen"]
+    by_m1 = {"order": "divergence", "model": "m1", "as_seen_by": "m1"}
+    assert chosen["by"] == [by_m1 | {"first": 1, "only": ["disgust"]}, by_m1 | {"first": 2, "only": ["happiness"]}]
+    assert chosen["by_hand"] == {"added": 0, "removed": 0}
+
+
+def test_an_empty_view_offers_nothing_to_pick(sqlite_repository: Repository) -> None:
+    explored_study(sqlite_repository)
+    app = open_page("explore", study="s")
+    app.pills(key="only-labels").set_value(["fear"]).run()
+    assert app.button(key="pick-first").disabled
+
+
+def test_a_follow_up_without_a_name_gets_the_one_that_is_shown(sqlite_repository: Repository) -> None:
+    explored_study(sqlite_repository)
+    app = open_page("explore", study="s")
+    for name in ("s-again", "s-again-2"):
+        assert app.text_input(key="follow-up-name").placeholder == name
+        app.button(key="pick-first").click().run()
+        app.button(key="make-follow-up").click().run()
+        assert f"“{name}” is a draft now" in message(app.success[0])
+        assert sqlite_repository.study(name).images == 6
+
+
+def test_counts_and_small_shares_read_as_people_write_them() -> None:
+    assert (explore.face_count(1), explore.face_count(3503)) == ("1 face", "3,503 faces")
+    assert [explore.share_words(share) for share in (0, 0.001, 0.0049, 0.006, 1)] == ["0%", "<1%", "<1%", "1%", "100%"]
 
 
 def test_without_votes_and_models_there_is_nothing_to_explore(sqlite_repository: Repository) -> None:

@@ -6,6 +6,7 @@ import re
 import time
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from ldlva.survey.open import open_repository
 from ldlva.survey.protocol_file import check_protocol
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository
-from ldlva.ui import ballot, components
+from ldlva.ui import ballot, components, results
 from tests.conftest import ROOT, pictures
 
 PAGES = ("results", "compare")  # those about one study
@@ -131,7 +132,7 @@ def test_results_show_votes_per_face_and_agreement(sqlite_repository: Repository
     assert titles(app) == ["Results"]
     assert "Krippendorff" in shown
     assert shown.count('class="card"') == 8
-    assert "imported from ferplus" in shown
+    assert "imported from FER+" in shown
     assert "Neutral 8, Happiness 2" in shown
     app.segmented_control(key="order").set_value("Name").run()
     assert html(app).index("face00.png") < html(app).index("face07.png")
@@ -147,8 +148,13 @@ def test_a_large_study_is_shown_page_by_page(sqlite_repository: Repository) -> N
     sqlite_repository.create_study(NewStudy("demo", "Demo"), pictures(30), votes)
     app = open_page("results")
     assert html(app).count('class="card"') == 24
-    app.number_input(key="page").set_value(2).run()
+    [page] = app.number_input
+    assert page.label == "Page (of 2)"
+    page.set_value(2).run()
     assert html(app).count('class="card"') == 6
+    app.segmented_control(key="order").set_value("Name").run()
+    assert app.number_input[0].value == 1  # another order begins at its beginning
+    assert html(app).count('class="card"') == 24
 
 
 def test_compare_ranks_models_with_the_constant_beside_the_number(sqlite_repository: Repository) -> None:
@@ -171,15 +177,19 @@ def models_picker(app: AppTest) -> Any:
     return picker
 
 
+def compare_only(app: AppTest, names: Sequence[str]) -> AppTest:
+    """Choose the models to compare, and wait for the result."""
+    models_picker(app).set_value(list(names)).run()
+    return computed(app.button(key="compare-models").click().run())
+
+
 def test_compare_lets_the_researcher_choose_models_and_computes_each_choice_once(sqlite_repository: Repository) -> None:
     voted_study(sqlite_repository)
     app = computed(open_page("compare", study="demo"))
-    models_picker(app).set_value(["flat"])
-    app = computed(app.run())
+    app = compare_only(app, ["flat"])
     assert "sharp" not in html(app).replace("is left out", "")
     assert len(jobs("comparison")) == 2
-    models_picker(app).set_value(["flat", "sharp"])
-    computed(app.run())
+    compare_only(app, ["flat", "sharp"])
     assert len(jobs("comparison")) == 2
 
 
@@ -221,8 +231,7 @@ def test_model_names_are_neither_markup_nor_markdown(sqlite_repository: Reposito
     assert "<img src=x" not in shown
     assert "GPT &lt;img src=x&gt; predicted only 7" in shown
     assert set(models_picker(app).options) == {components.plain(name) for name in EVIL}
-    models_picker(app).set_value([EVIL[0]])
-    assert EVIL[1] not in html(computed(app.run())).replace(f"{EVIL[1]} of eight", "")
+    assert EVIL[1] not in html(compare_only(app, [EVIL[0]])).replace(f"{EVIL[1]} of eight", "")
     app = open_page("explore", study="demo")
     assert "<img src=x" not in html(app)
     [caption] = [caption.value for caption in app.caption if "Left out" in caption.value]
@@ -302,8 +311,9 @@ def test_a_study_of_the_same_number_in_another_database_has_results_of_its_own(
 def test_results_say_that_dealt_votes_have_no_raters(sqlite_repository: Repository) -> None:
     voted_study(sqlite_repository)
     app = open_page("results", study="demo")
-    assert "were dealt to raters at random" in html(app)
     assert app.toggle(key="raters").disabled
+    # Right below the switch that it explains, above the table.
+    assert html(app).index("were dealt to raters at random") < html(app).index("Krippendorff’s α (95%")
 
 
 def test_results_show_every_volunteer_and_agreement_without_the_flagged(sqlite_repository: Repository) -> None:
@@ -319,8 +329,22 @@ def test_results_show_every_volunteer_and_agreement_without_the_flagged(sqlite_r
     app.toggle(key="raters").set_value(True)
     shown = html(computed(app.run()))
     assert "4 volunteers voted, 1 with a sign of not having looked." in shown
-    assert "the same answer in 100% of votes" in shown
     assert "Without flagged volunteers" in shown
+    [raters] = app.dataframe
+    lines = raters.value
+    assert list(lines["signs"].notna()) == [True, False, False, False]  # those with a sign come first
+    assert "the same answer in 100% of votes" in lines["signs"][0]
+    assert list(lines["votes"]) == [12] * 4
+    assert "gold" not in lines
+    assert any(caption.value.startswith("4 volunteers, those with a sign first.") for caption in app.caption)
+
+
+def test_large_numbers_are_written_with_commas(sqlite_repository: Repository) -> None:
+    voted_study(sqlite_repository)
+    study = sqlite_repository.study("demo")
+    large = replace(study, images=3503, votes=35030, volunteers=1200)
+    tiles = results.key_figures(large, sqlite_repository.votes(study))
+    assert [value for value, _ in tiles if "," in value] == ["3,503", "1,200", "35,030"]
 
 
 def several_answers(repository: Repository) -> None:

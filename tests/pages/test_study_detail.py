@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ from ldlva.survey.protocol_file import parse_toml, to_toml
 from ldlva.survey.protocol_sections import OwnLabel
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
+from ldlva.ui import study_progress
 from ldlva.ui.protocol_lines import answers_to_lines, labels_to_lines, lines_to_answers, lines_to_labels
 from ldlva.ui.study_detail import export_archive
 from tests.conftest import pictures
@@ -42,6 +44,39 @@ def test_progress_shows_votes_faces_and_inattentive_volunteers(sqlite_repository
     assert shown.count("needs about 3 more") == 2
     assert "1 of 1 gold faces wrong" in shown
     assert len(app.get("plotly_chart")) == 1
+
+
+def test_only_faces_that_need_votes_are_listed(sqlite_repository: Repository) -> None:
+    create(sqlite_repository, quota(2), 3)
+    token = sqlite_repository.enrol("s").token
+    vote_on(sqlite_repository, token)
+    other = sqlite_repository.enrol("s").token
+    vote_on(sqlite_repository, other, 2)
+    shown = html(open_page("studies", study="s"))
+    assert "1 to 2 votes a face, median 2, 1 more on the way; 1 of 3 faces still need more." in shown
+    assert shown.count('class="face-row"') == 1
+    vote_on(sqlite_repository, other)
+    shown = html(open_page("studies", study="s"))
+    assert "2 votes on every face; enough on every face." in shown
+    assert 'class="face-row"' not in shown
+
+
+def test_without_a_quota_no_face_is_listed(sqlite_repository: Repository) -> None:
+    create(sqlite_repository, protocol(), 80)
+    vote_on(sqlite_repository, sqlite_repository.enrol("s").token)
+    shown = html(open_page("studies", study="s"))
+    assert "1 vote on every face; no quota." in shown
+    assert 'class="face-row"' not in shown
+
+
+def test_progress_of_thousands_of_faces_is_written_with_commas(sqlite_repository: Repository) -> None:
+    create(sqlite_repository, quota(2), 1)
+    study = replace(sqlite_repository.study("s"), votes=35030)
+    progress = sqlite_repository.progress(study)
+    assert study_progress.tiles(study, progress)[0] == ("35,030", "votes")
+    many = progress.faces * 3503
+    words = "0 votes on every face; 3,503 of 3,503 faces still need more."
+    assert study_progress.face_words(many) == words
 
 
 def test_a_study_is_opened_paused_and_closed_here_too(sqlite_repository: Repository) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from ldlva.catalogue import Catalogue, ask_catalogue
 from ldlva.cli.methods import catalogue
@@ -218,8 +219,40 @@ def test_runs_are_compared_by_what_differs(root: Path) -> None:
     make_run(root, "a", method="ce")
     make_run(root, "b", method="ldlva", options={"gamma": 0.1})
     found = {run.name: run for run in training.runs()}
-    assert training.differences([found["a"], found["b"]]) == {"method": ["ce", "ldlva"], "gamma": [None, 0.1]}
+    assert training.differences([found["a"], found["b"]]) == {
+        "method": ["ce", "ldlva"],
+        "teacher_folds": [None, 3],
+        "teacher_epochs": [None, 6],
+        "gamma": [None, 0.1],
+    }
     assert training.differences([found["a"], found["a"]]) == {}
+
+
+def test_settings_that_a_method_does_not_look_at_are_not_shown(root: Path) -> None:
+    make_run(root, "few", method="ce", teacher_epochs=1)
+    make_run(root, "many", method="ce", teacher_epochs=9, valence_arousal=None)
+    make_run(root, "plus", method="ldlva_plus", teacher_epochs=9, valence_arousal=None)
+    found = {run.name: run for run in training.runs()}
+    assert training.differences([found["few"], found["many"]]) == {}
+    assert {"teacher_folds", "teacher_epochs"} < set(training.used_settings(found["plus"]))
+    assert "valence_arousal" not in training.used_settings(found["plus"])
+
+
+def test_a_run_without_a_finished_epoch_is_no_line_without_a_curve(root: Path) -> None:
+    make_run(root, "a", method="ce")
+    make_run(root, "b_*", method="ce", epochs_done=0)
+
+    def compare() -> None:
+        from ldlva.ui import training
+
+        training.draw_comparison(training.runs())
+
+    app = AppTest.from_function(compare).run()
+    assert not app.exception
+    assert "a</span>" in html(app)
+    assert "b_*</span>" not in html(app)
+    assert next(message(caption) for caption in app.caption) == "No curves of b_*: no epoch is finished."
+    assert len(app.get("plotly_chart")) == 3
 
 
 def test_what_runs_comes_first_and_the_latest_after_it(root: Path) -> None:

@@ -100,13 +100,13 @@ def test_latex_is_escaped_and_every_row_has_as_many_cells_as_columns(studied: Re
 
 def test_the_methods_paragraph_names_every_constant(studied: Repository, tmp_path: Path) -> None:
     text = (written(studied, tmp_path / "out") / "methods.md").read_text()
-    for part in ("1e-2, 1e-3, 1e-4, 1e-7", "2000 replicates", "9999 random", "seed 0", "T = 1.500", "1 faces without"):
+    for part in ("1e-2, 1e-3, 1e-4, 1e-7", "2,000 replicates", "9,999 random", "seed 0", "T = 1.500", "1 face without"):
         assert part in text
     assert "human majority" not in text or "most-voted" in text
 
 
 def test_the_methods_paragraph_counts_volunteers_who_voted(studied: Repository, tmp_path: Path) -> None:
-    assert "rated by votes imported from ferplus;" in (written(studied, tmp_path / "none") / "methods.md").read_text()
+    assert "rated by votes imported from FER+;" in (written(studied, tmp_path / "none") / "methods.md").read_text()
     face = studied.votes(studied.study("demo")).image_ids[0]
     _, undoes, votes = (studied.enrol("demo").token for _ in range(3))
     for token in (undoes, votes):
@@ -114,7 +114,7 @@ def test_the_methods_paragraph_counts_volunteers_who_voted(studied: Repository, 
     studied.undo(undoes)
     assert studied.study("demo").volunteers == 3
     one = (written(studied, tmp_path / "one") / "methods.md").read_text()
-    assert "rated by 1 volunteer who took part on the study's page and votes imported from ferplus;" in one
+    assert "rated by 1 volunteer who took part on the study's page and votes imported from FER+;" in one
     studied.vote(undoes, face, "anger")
     two = written(studied, tmp_path / "two")
     assert "rated by 2 volunteers who took part" in (two / "methods.md").read_text()

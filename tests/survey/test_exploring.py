@@ -7,7 +7,7 @@ import pytest
 
 from ldlva.emotions import EMOTION_NAMES
 from ldlva.errors import SurveyError
-from ldlva.survey.exploring import PEOPLE, explore_study, follow_up
+from ldlva.survey.exploring import View, explore_study, follow_up, follow_up_name
 from ldlva.survey.protocol_file import check_protocol
 from ldlva.survey.records import NewModel, NewStudy, NewVote
 from ldlva.survey.repository import Repository
@@ -32,18 +32,37 @@ def explored_study(repository: Repository, models: int = 2) -> None:
         repository.store_predictions(model, ids, probabilities, np.zeros((6, 2)))
 
 
+def test_votes_without_a_model_can_be_explored(repository: Repository) -> None:
+    explored_study(repository, models=0)
+    found = explore_study(repository, repository.study("s"))
+    assert found.orders == ["ambiguity"]
+    assert {key: len(values) for key, values in found.values.items()} == dict.fromkeys(found.values, 6)
+
+
 def test_faces_are_sorted_and_filtered(repository: Repository) -> None:
     explored_study(repository)
     found = explore_study(repository, repository.study("s"))
     assert found.orders == ["divergence", "ambiguity", "conflict"]
-    assert found.rows("ambiguity") == [5, 4, 3, 2, 1, 0]
-    assert found.rows("conflict")[0] == 1
-    assert found.rows("divergence", "m0")[0] == 5
-    assert found.rows("divergence", "m1")[0] == 1
-    assert found.rows("ambiguity", who=PEOPLE, labels=["fear"]) == []
-    assert found.rows("ambiguity", who="m1", labels=["disgust"]) == [1]  # m1 has face 1 the other way round
-    assert found.rows("ambiguity", who="m1", labels=["disgust", "happiness"]) == [5, 4, 3, 2, 1, 0]
-    assert found.top("ambiguity", 2) == ["face05.png", "face04.png"]
+    assert found.rows(View("ambiguity")) == [5, 4, 3, 2, 1, 0]
+    assert found.rows(View("conflict"))[0] == 1
+    assert found.rows(View("divergence", "m0"))[0] == 5
+    assert found.rows(View("divergence", "m1"))[0] == 1
+    assert found.rows(View("ambiguity", labels=("fear",))) == []
+    disgust = View("ambiguity", labels=("disgust",), who="m1")
+    assert found.rows(disgust) == [1]  # m1 has face 1 the other way round
+    assert found.rows(View("ambiguity", labels=("disgust", "happiness"), who="m1")) == [5, 4, 3, 2, 1, 0]
+    assert found.first(View("ambiguity"), 2) == [5, 4]
+    assert found.first(View("divergence", "m1"), 1) == [1]
+    assert found.first(disgust, 2) == [1]
+    assert found.first(View("ambiguity", labels=("fear",)), 2) == []
+
+
+def test_faces_without_a_value_are_not_taken(repository: Repository) -> None:
+    votes = [NewVote(0, "face01.png", "fear", "x")]
+    repository.create_study(NewStudy("s"), pictures(3), votes)
+    found = explore_study(repository, repository.study("s"))
+    assert found.rows(View("ambiguity")) == [1, 0, 2]
+    assert found.first(View("ambiguity"), 3) == [1]
 
 
 def test_what_is_missing_is_no_order(repository: Repository) -> None:
@@ -64,7 +83,7 @@ def test_a_follow_up_is_a_draft_of_those_faces_that_says_how_they_were_chosen(re
     assert (made.status, made.images, made.votes, made.protocol) == ("draft", 3, 0, source.protocol)
     assert made.origin["cloned_from"] == "s"
     assert made.origin["chosen"] == {
-        "by": {"ambiguity": 2, "conflict": 1},
+        "by": [{"order": "ambiguity", "first": 2}, {"order": "conflict", "first": 1}],
         "votes": 60,
         "models": ["m0", "m1"],
         "faces": 3,
@@ -73,6 +92,16 @@ def test_a_follow_up_is_a_draft_of_those_faces_that_says_how_they_were_chosen(re
     assert {name: content for _, name, content in repository.images(made)} == {
         name: contents[name] for name in sorted(names)
     }
+
+
+def test_a_follow_up_is_named_after_its_study_and_numbered(repository: Repository) -> None:
+    repository.create_study(NewStudy("s"), pictures(1))
+    repository.create_study(NewStudy("long" * 20), pictures(1))
+    short, long = repository.study("s"), repository.study("long" * 20)
+    assert follow_up_name(short, {"s"}) == "s-again"
+    assert follow_up_name(short, {"s", "s-again", "s-again-2"}) == "s-again-3"
+    repository.clone_study(long.name, follow_up_name(long, {long.name}))
+    repository.clone_study(long.name, follow_up_name(long, {study.name for study in repository.studies()}))
 
 
 def test_practice_and_gold_faces_come_along(repository: Repository) -> None:
