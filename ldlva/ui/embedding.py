@@ -147,7 +147,7 @@ def _ask_about_study(study: StudySummary, place: Any) -> Request:
             f"{why} Run: python -m ldlva predict --model NAME --study {study.name}, or choose the built-in faces."
         )
     if study.images < FEWEST_FACES:
-        raise NotYetError(f"“{study.title}” has {study.images} faces; a map needs at least {FEWEST_FACES}.")
+        raise NotYetError(f"“{study.title}” has {study.images:,} faces; a map needs at least {FEWEST_FACES}.")
     models = _choose({model.name: (model.name, model.method) for model in usable}, place, f"study-{study.name}")
     if left_out:
         place.caption(f"Left out: {components.plain(left_out)}. Imported predictions come without features.")

@@ -24,6 +24,7 @@ from ldlva.survey.agreeing import (
 )
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.ui import components
+from ldlva.ui.comparison_tables import DIGITS, number
 from ldlva.ui.session import rater_results, repository
 from ldlva.ui.session import votes as votes_of
 
@@ -167,11 +168,15 @@ def _interval(value: Estimate | None) -> str:
     if value is None:
         return "–"
     known = not np.isnan(value.low)
-    return f"{value.mean:.3f}" + (f"<span class='interval'>{value.low:.3f} to {value.high:.3f}</span>" if known else "")
+    return number(value.mean, DIGITS) + (f"<span class='interval'>{_bounds(value)}</span>" if known else "")
 
 
 def _in_line(value: Estimate) -> str:
-    return f"{value.mean:.3f} ({value.low:.3f} to {value.high:.3f})"
+    return f"{number(value.mean, DIGITS)} {_bounds(value)}"
+
+
+def _bounds(value: Estimate) -> str:
+    return f"[{number(value.low, DIGITS)}, {number(value.high, DIGITS)}]"
 
 
 def _number(value: float | None, form: str = ".3f") -> str:

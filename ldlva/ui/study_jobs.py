@@ -67,7 +67,7 @@ def _draw_finished(job: Job) -> None:
         st.html(components.alert(str(error)))
         return
     report = job.progress().report
-    faces = "1 face" if study.images == 1 else f"{study.images} faces"
+    faces = "1 face" if study.images == 1 else f"{study.images:,} faces"
     st.html(f"<h3 class='job'>“{escape(study.title)}” is ready: {faces}</h3>")
     if report.get("warning"):
         st.html(components.notice(str(report["warning"])))
@@ -78,7 +78,7 @@ def _draw_finished(job: Job) -> None:
     shown = list(zip(votes.image_names, votes.image_ids, strict=True))[:MOST_THUMBNAILS]
     st.html(components.thumbnails((name, thumbnail(image_id)) for name, image_id in shown))
     if study.images > len(shown):
-        st.caption(f"The first {len(shown)} of {study.images} faces.")
+        st.caption(f"The first {len(shown)} of {study.images:,} faces.")
     draw_link(study)
     with st.container(horizontal=True, vertical_alignment="center"):
         draw_links(study, job.id)
