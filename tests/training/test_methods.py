@@ -26,7 +26,7 @@ QUICK: dict[str, dict[str, Any]] = {"dmue": {"options": {"ramp_epoch": 1, "dropo
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_fits_two_batches(name: str, tiny_set: Callable[..., TrainingSet]) -> None:
     train = tiny_set()
-    settings: dict[str, Any] = {"image_size": 32, "batch_size": 14, "learning_rate": 0.02, "threads": 1}
+    settings: dict[str, Any] = {"image_size": 32, "batch_size": 14, "learning_rate": 0.005, "threads": 1}
     config = resolve_config(data="x:y", method=name, augmentation=False, **(settings | QUICK.get(name, {})))
     method = build_method(config, train)
     optimizer = build_optimizer(method, config)
