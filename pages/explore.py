@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ldlva.ui import components, explore, session
+from ldlva.wording import counted
 
 with session.page("Explore", layout="wide", researchers_only=True):
     st.title("Where they disagree")
@@ -30,7 +31,7 @@ with session.page("Explore", layout="wide", researchers_only=True):
             picture, bars = st.columns([1, 4])
             picture.html(explore.face_head(found, row))
             bars.html(explore.panels(found, row))
-        words = components.plain(f"{explore.face_count(len(rows))}, {explore.view_words(found, view)}.")
+        words = components.plain(f"{counted(len(rows), 'face')}, {explore.view_words(found, view)}.")
         st.caption(f"{words} Choose one to see it; tick to pick it.")
         explore.draw_grid(found, study, found.sort_values(view.order, view.model), shown, row)
         st.html(f'<p class="muted">{explore.NOTE}</p>')

@@ -39,17 +39,17 @@ def fit_label_offsets(probabilities: FloatArray, reference: FloatArray) -> Label
     That is convex in 1/T and the offsets, and unbiased at any number of raters, as for the temperature alone.
     """
     from scipy.optimize import minimize  # slow to import
+    from scipy.special import log_softmax
 
     known = log_probabilities(probabilities)
     n, classes = known.shape
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
         logits = known * parameters[0] + parameters[1:]
-        top = logits.max(axis=1, keepdims=True)
-        log_sum = top + np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
-        excess = np.exp(logits - log_sum) - reference
+        predicted = log_softmax(logits, axis=1)
+        excess = np.exp(predicted) - reference
         gradient = np.concatenate([[(excess * known).sum()], excess.sum(axis=0)])
-        return float(-(reference * (logits - log_sum)).sum() / n), gradient / n
+        return float(-(reference * predicted).sum() / n), gradient / n
 
     result = minimize(
         loss,

@@ -9,7 +9,7 @@ from ldlva.measures import EARTH_MOVERS, GRID, HEADLINE
 from ldlva.permutation import FLIPS, MOST_ENUMERATED
 from ldlva.report.source import ModelFacts, ReportSource
 from ldlva.report.tables import latex
-from ldlva.report.wording import counted, data_part, data_set, grouped
+from ldlva.wording import counted, data_part, data_set, grouped
 
 SOURCES = {
     "Jeffreys": "H. Jeffreys (1946). An invariant form for the prior probability in estimation problems. Proc. R. "

@@ -12,7 +12,7 @@ from ldlva.comparison.comparison import Comparison, Scores
 from ldlva.inference import Estimate
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
 from ldlva.report.source import ModelFacts
-from ldlva.report.wording import counted, data_part
+from ldlva.wording import counted, data_part
 
 Cell = str | float | int | None
 

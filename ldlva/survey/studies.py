@@ -43,6 +43,11 @@ class StudyStore(Store):
             find_study(session, name)
             return _summary(session.execute(_summaries().where(Study.name == name)).one())
 
+    def has_study(self, name: str) -> bool:
+        """Whether there is a study of this name; nothing is counted."""
+        with self._database.read() as session:
+            return session.scalar(select(Study.id).where(Study.name == name)) is not None
+
     def invited_study(self, name: str, invitation: str | None = None) -> StudySummary:
         """The study that a volunteer's link leads to; says nothing about any other.
 

@@ -18,6 +18,7 @@ from ldlva.survey.comparing import Alignment, StudyComparison
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.ui import comparison_tables, components
 from ldlva.ui.session import repository
+from ldlva.wording import counted
 
 METHOD_NOTE = (
     "Jeffreys divergence: the mean over faces of Σ (d − f) ln(d / f), d the human and f the predicted distribution. It "
@@ -60,19 +61,18 @@ def scope(report: Comparison) -> str:
     """On what the numbers rest, and which model makes it less."""
     low, high = report.votes_per_image
     each = ("1 vote" if high == 1 else f"{high:,} votes") if low == high else f"{low:,} to {high:,} votes"
-    left_out = "".join(f" Left out {reason}: {_faces(count)}." for reason, count in report.left_out.items() if count)
-    ties = f" On {_faces(report.tied_faces)} several emotions share the most votes." if report.tied_faces else ""
+    left_out = "".join(
+        f" Left out {reason}: {counted(count, 'face')}." for reason, count in report.left_out.items() if count
+    )
+    tied = counted(report.tied_faces, "face")
+    ties = f" On {tied} several emotions share the most votes." if report.tied_faces else ""
     narrowed = "".join(
-        f" {one.name} predicted only {one.predicted:,}; without it {_faces(one.costs)} more could be compared."
+        f" {one.name} predicted only {one.predicted:,}; without it {counted(one.costs, 'face')} more could be compared."
         for one in report.coverage
         if one.costs
     )
-    start = f"{_faces(len(report.rows))} with {each} each; a smaller divergence is closer to people."
+    start = f"{counted(len(report.rows), 'face')} with {each} each; a smaller divergence is closer to people."
     return f"{start}{left_out}{narrowed}{ties}"
-
-
-def _faces(count: int) -> str:
-    return "1 face" if count == 1 else f"{count:,} faces"
 
 
 def choose_models(study: StudySummary, aligned: Alignment) -> list[str] | None:

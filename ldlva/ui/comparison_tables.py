@@ -15,6 +15,7 @@ from ldlva.comparison.differences import Difference
 from ldlva.comparison.floors import Floor
 from ldlva.inference import Estimate
 from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, SOFT, TITLES
+from ldlva.wording import grouped
 
 JEFFREYS_DIGITS = 2
 DIGITS = 3
@@ -113,8 +114,7 @@ def temperature_notes(models: Iterable[ModelScore]) -> list[str]:
     for model in models:
         if model.temperature is not None:
             mark = " (*)" if model.temperature.cross_fitted else ""
-            fitted_on = re.sub(r"\b\d{4,}(?= faces\b)", lambda count: f"{int(count[0]):,}", model.temperature.fitted_on)
-            sources.setdefault(fitted_on + mark, []).append(model.name)
+            sources.setdefault(grouped(model.temperature.fitted_on) + mark, []).append(model.name)
     return [f"{source}: {', '.join(names)}" for source, names in sources.items()]
 
 

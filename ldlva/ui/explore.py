@@ -16,6 +16,7 @@ from ldlva.errors import LdlvaError
 from ldlva.survey.exploring import ORDERS, PEOPLE, Exploration, View, explore_study, follow_up_name, follow_up_on
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, face_grid, session
+from ldlva.wording import counted
 
 PER_PAGE = 24
 EVERYTHING = "All models (mean)"
@@ -222,7 +223,7 @@ def draw_follow_up(found: Exploration, study: StudySummary, view: View) -> None:
         suggestion = follow_up_name(study, {other.name for other in session.repository().studies()})
         st.text_input("Short name of the follow-up study", key=_NAME, placeholder=suggestion)
         st.button(
-            f"Make a study of {face_count(len(picked))}",
+            f"Make a study of {counted(len(picked), 'face')}",
             key="make-follow-up",
             type="primary",
             disabled=not picked,
@@ -235,13 +236,8 @@ def draw_follow_up(found: Exploration, study: StudySummary, view: View) -> None:
 def picked_words(found: Exploration, view: View, picked: set[int]) -> str:
     """How many faces are picked, and how many of them are not among those shown."""
     outside = len(picked - {found.votes.image_ids[row] for row in found.rows(view)})
-    words = f"{face_count(len(picked))} picked"
+    words = f"{counted(len(picked), 'face')} picked"
     return f"{words}, {outside:,} of them not among those shown now." if outside else f"{words}."
-
-
-def face_count(count: int) -> str:
-    """So many faces, in words."""
-    return "1 face" if count == 1 else f"{count:,} faces"
 
 
 def _pick_first(found: Exploration, study: StudySummary, view: View) -> None:

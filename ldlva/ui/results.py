@@ -13,7 +13,6 @@ from ldlva.distributions import entropy
 from ldlva.inference import Estimate
 from ldlva.raters.agreement import Agreement
 from ldlva.raters.quality import RaterQuality
-from ldlva.report.wording import data_set
 from ldlva.survey.agreeing import (
     NO_RATERS,
     NO_VOLUNTEERS,
@@ -27,6 +26,7 @@ from ldlva.ui import components
 from ldlva.ui.comparison_tables import DIGITS, number
 from ldlva.ui.session import rater_results, repository
 from ldlva.ui.session import votes as votes_of
+from ldlva.wording import data_set
 
 
 def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]:

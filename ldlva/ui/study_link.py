@@ -66,9 +66,7 @@ def explain(repository: Repository, key: str) -> None:
 def known(repository: Callable[[], Repository]) -> str | None:
     """The study that the address names, if there is one; where the database cannot say, the page's body will."""
     wanted = asked()
-    if wanted is not None:
-        try:
-            repository().study(wanted)
-        except LdlvaError:
-            return None
-    return wanted
+    try:
+        return wanted if wanted is not None and repository().has_study(wanted) else None
+    except LdlvaError:
+        return None

@@ -10,6 +10,7 @@ from ldlva.survey.exploring import explore_study
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
 from ldlva.ui import explore
+from ldlva.wording import counted
 from tests.conftest import pictures
 from tests.pages.test_pages import alert, html, message, open_page, titles, voted_study
 from tests.survey.test_exploring import explored_study
@@ -105,7 +106,7 @@ def test_a_follow_up_without_a_name_gets_the_one_that_is_shown(sqlite_repository
 
 
 def test_counts_and_small_shares_read_as_people_write_them() -> None:
-    assert (explore.face_count(1), explore.face_count(3503)) == ("1 face", "3,503 faces")
+    assert (counted(1, "face"), counted(3503, "face")) == ("1 face", "3,503 faces")
     assert [explore.share_words(share) for share in (0, 0.001, 0.0049, 0.006, 1)] == ["0%", "<1%", "<1%", "1%", "100%"]
 
 

@@ -13,8 +13,8 @@ from ldlva.inference import Estimate
 from ldlva.measures import ACCURACY
 from ldlva.report import methods_text, tables
 from ldlva.report.source import ModelFacts
-from ldlva.report.wording import counted, data_part, data_set, grouped
 from ldlva.survey.comparing import StudyComparison
+from ldlva.wording import counted, data_part, data_set, grouped
 from tests.report.fabricated import compared, report_source
 
 NASTY = "a_b & 5% of #1 {x} ~^\\ $y$ <|>"

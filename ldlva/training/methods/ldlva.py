@@ -76,8 +76,6 @@ class Ldlva(Method):
     def __init__(self, train: TrainingSet, network: FaceNetwork, options: Options) -> None:
         super().__init__(train, network, options)
         self.options = cast(LdlvaOptions, options)
-        if train.valence_arousal is None and self.uses_valence_arousal(options):
-            raise ValueError("LDLVA needs valence_arousal in its training set")
         paper = self.options.variant == "paper"
         self.calibration = AdaptiveSimilarity(self.network.feature_width, logit_floor=None if paper else LOGIT_FLOOR)
         n, width, classes = len(train), self.network.feature_width, self.network.classifier.out_features
@@ -88,7 +86,9 @@ class Ldlva(Method):
         self.register_buffer("bank_probabilities", torch.full((n, classes), 1 / classes))
         self.register_buffer("bank_filled", torch.zeros(n, dtype=torch.bool))
         k = self.options.neighbor_count
-        if train.valence_arousal is not None and self.uses_valence_arousal(options):
+        if self.uses_valence_arousal(options):
+            if train.valence_arousal is None:
+                raise ValueError("LDLVA needs valence_arousal in its training set")
             rows = torch.from_numpy(nearest_neighbors(train.valence_arousal, k))
             similarity = losses.paper_local_similarity if paper else losses.local_similarity
             coordinates = torch.from_numpy(train.valence_arousal)

@@ -1,4 +1,4 @@
-"""Words and numbers as a paper prints them: names of data sets, plurals, thousands separators."""
+"""Words and numbers as people write them, on pages and in papers: names of data sets, plurals, thousands separators."""
 
 from __future__ import annotations
 
