@@ -5,14 +5,16 @@ It leaves every ranking of emotions as it is, so it tells a model that is wrong 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ldlva.distributions import FloatArray, IntArray
 from ldlva.divergences import soft_cross_entropy
+
+Fit = TypeVar("Fit")
 
 RANGE = (0.05, 20.0)
 """Temperatures looked at."""
@@ -111,25 +113,43 @@ def cross_fitted(probabilities: FloatArray, reference: FloatArray, seed: int = 0
     Raises:
         ValueError: fewer than two rows.
     """
-    calibrated = np.empty_like(probabilities)
-    temperatures = []
-    for fitted, applied in swapped_halves(len(probabilities), seed):
-        temperatures.append(fit_temperature(probabilities[fitted], reference[fitted]))
-        calibrated[applied] = with_temperature(probabilities[applied], temperatures[-1])
+    calibrated, temperatures = crosswise(probabilities, reference, fit_temperature, with_temperature, seed)
     return calibrated, float(np.mean(temperatures))
 
 
-def swapped_halves(n: int, seed: int) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
-    """Two random halves of `n` rows: (fit on this, apply to that), and the other way round.
+def crosswise(
+    probabilities: FloatArray,
+    reference: FloatArray,
+    fit: Callable[[FloatArray, FloatArray], Fit],
+    apply: Callable[[FloatArray, Fit], FloatArray],
+    seed: int,
+) -> tuple[FloatArray, list[Fit]]:
+    """Fit a correction on each random half of the rows and apply it to the other half.
+
+    Args:
+        probabilities: predictions `[N, C]`.
+        reference: what people said, `[N, C]`.
+        fit: from predictions and reference of one half.
+        apply: to the predictions of the other.
+        seed: of the halves.
+
+    Returns:
+        The corrected predictions `[N, C]` and both fits.
 
     Raises:
         ValueError: fewer than two rows.
     """
+    n = len(probabilities)
     if n < 2:
         raise ValueError("cross-fitting needs at least two faces")
     order: IntArray = np.random.default_rng(seed).permutation(n)
-    first, second = order[: n // 2], order[n // 2 :]
-    return (first, second), (second, first)
+    halves = (order[: n // 2], order[n // 2 :])
+    corrected = np.empty_like(probabilities)
+    fits = []
+    for fitted, applied in (halves, halves[::-1]):
+        fits.append(fit(probabilities[fitted], reference[fitted]))
+        corrected[applied] = apply(probabilities[applied], fits[-1])
+    return corrected, fits
 
 
 def calibrate(

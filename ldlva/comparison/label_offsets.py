@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ldlva.comparison.calibration import RANGE, log_probabilities, softmax, swapped_halves
+from ldlva.comparison.calibration import RANGE, crosswise, log_probabilities, softmax
 from ldlva.distributions import FloatArray
 
 FEWEST_FACES = 200
@@ -72,11 +72,9 @@ def cross_fitted_offsets(
     """
     if len(probabilities) < FEWEST_FACES:
         return None
-    corrected = np.empty_like(probabilities)
-    fits = []
-    for fitted, applied in swapped_halves(len(probabilities), seed):
-        fits.append(fit_label_offsets(probabilities[fitted], reference[fitted]))
-        corrected[applied] = fits[-1].apply(probabilities[applied])
+    corrected, fits = crosswise(
+        probabilities, reference, fit_label_offsets, lambda predicted, fit: fit.apply(predicted), seed
+    )
     mean = LabelOffsets(
         float(np.mean([fit.temperature for fit in fits])), np.mean([fit.offsets for fit in fits], axis=0)
     )
