@@ -277,6 +277,25 @@ def test_a_sample_by_label_needs_no_torch_and_the_rest_says_that_it_does(sqlite_
     assert [study.name for study in sqlite_repository.studies()] == ["s"]
 
 
+def test_a_sample_of_pictures_of_several_sizes_asks_for_an_image_size(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, sqlite_repository: Repository
+) -> None:
+    for number, size in enumerate([(40, 40), (60, 50), (33, 70)]):
+        folder = tmp_path / "pictures" / "valid" / ("anger", "fear", "disgust")[number]
+        folder.mkdir(parents=True)
+        noise = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{number}.png")
+    sample = ["study", "sample", "--name", "s", "--data", f"folder:{tmp_path / 'pictures'}", "--images", "3"]
+    assert run(monkeypatch, *sample) == 1
+    assert "bring all to (--image-size)" in capsys.readouterr().err.replace("\n", " ")
+    assert run(monkeypatch, *sample, "--image-size", "32") == 0
+    study = sqlite_repository.study("s")
+    assert study.origin["image_size"] == 32
+    for image_id, _, _ in sqlite_repository.images(study):
+        with Image.open(io.BytesIO(sqlite_repository.image_content(image_id)[0])) as image:
+            assert image.size == (32, 32)
+
+
 def test_a_study_without_predictions_or_votes_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, make_ferplus: FerPlusMaker
 ) -> None:

@@ -31,6 +31,9 @@ def sample(
     by: Annotated[str, typer.Option(help="label: spread over the labels; uncertainty: over a model's.")] = LABEL,
     model: Annotated[str | None, typer.Option(help="The shipped model whose uncertainty it is.")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Side in pixels of the square that every face is cropped and resized to.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Which faces are drawn.")] = 0,
     title: Annotated[str | None, typer.Option(help="What volunteers read.")] = None,
     description: Annotated[str, typer.Option(help="One or two sentences for volunteers.")] = "",
@@ -54,7 +57,14 @@ def sample(
         description=description,
         seed=seed,
         status="draft" if draft else "open",
-        origin={"sample": by, "model": model, "data": data.partition(":")[0], "split": split, "seed": seed},
+        origin={
+            "sample": by,
+            "model": model,
+            "data": data.partition(":")[0],
+            "split": split,
+            "image_size": image_size,
+            "seed": seed,
+        },
         protocol=read_protocol(protocol) if protocol else None,
     )
     protocol_of(study)  # wrong entries before the long work
@@ -63,7 +73,7 @@ def sample(
     judges, runs = _shipped([] if model is None else [model]), _shipped(predict or [])
     telling = ProgressFile(progress)
     telling("Reading the data set")
-    dataset = load_dataset(data, split)
+    dataset = load_dataset(data, split, image_size=image_size)
     study.origin["source"] = dataset.source
     if not judges:
         drawn = by_label(dataset, images, seed)

@@ -179,7 +179,7 @@ def _write(
                     elif image.shape != shape[1:]:
                         raise DatasetError(
                             f"{file.describe()} is {image.shape[1]} x {image.shape[0]} pixels, the first image is "
-                            f"{shape[2]} x {shape[1]}. Images of several sizes need a size to be brought to."
+                            f"{shape[2]} x {shape[1]}. Give a size in pixels to bring all to (--image-size)."
                         )
                     elif not faults:
                         content = image.tobytes()

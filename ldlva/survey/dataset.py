@@ -129,6 +129,6 @@ def _decode(pictures: list[tuple[str, bytes]], channels: int, image_size: int | 
         if images[-1].shape != images[0].shape:
             raise DatasetError(
                 f"{name} is {images[-1].shape[1]} x {images[-1].shape[0]} pixels, {pictures[0][0]} is "
-                f"{images[0].shape[1]} x {images[0].shape[0]}. Images of several sizes need a size to be brought to."
+                f"{images[0].shape[1]} x {images[0].shape[0]}. Give a size in pixels to bring all to (--image-size)."
             )
     return np.stack(images)

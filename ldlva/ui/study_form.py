@@ -28,6 +28,7 @@ KIND = "study"
 FILE_TYPES = ["jpg", "jpeg", "png", "webp", "zip"]
 LONGEST_FILE_NAME = 120
 MOST_SAMPLED = 500
+MOST_PIXELS = 2000
 PROTOCOL_FILE = "protocol.toml"
 
 SOURCES = {"upload": "Upload", "folder": "Folder on the server", "sample": "Data set"}
@@ -55,12 +56,14 @@ class UploadedFile(Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """Faces of a data set: which, and by what they are drawn; `model` only for uncertainty."""
+    """Faces of a data set: which, and by what they are drawn; `model` only for uncertainty, `image_size` in pixels only
+    if they are to be cropped and resized to a square."""
 
     data: str
     split: str
     images: int
     model: str | None
+    image_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ class Form:
         if self.sample is not None:
             chosen = self.sample
             by = ["--by=label"] if chosen.model is None else ["--by=uncertainty", f"--model={chosen.model}"]
-            drawn = [f"--data={chosen.data}", f"--split={chosen.split}", f"--images={chosen.images}", *by]
+            size = [] if chosen.image_size is None else [f"--image-size={chosen.image_size}"]
+            drawn = [f"--data={chosen.data}", f"--split={chosen.split}", f"--images={chosen.images}", *size, *by]
             return ["study", "sample", f"--name={self.name}", *drawn, *common]
         return [
             *("study", "create", f"--name={self.name}"),
@@ -281,17 +285,21 @@ def _draw_sample(key: Key) -> Sample:
     place = ""
     if READERS[reader].folder is None:
         place = right.text_input("Its folder on the server", key=key("place"), placeholder="~/FERPlus") or ""
-    left, middle, right = st.columns(3)
-    split = left.selectbox("Part", SPLITS, index=SPLITS.index("valid"), key=key("split"))
-    images = middle.number_input("Faces", 1, MOST_SAMPLED, 21, key=key("images"))
+    first, second, third, last = st.columns([2, 2, 3, 4])
+    split = first.selectbox("Part", SPLITS, index=SPLITS.index("valid"), key=key("split"))
+    images = second.number_input("Faces", 1, MOST_SAMPLED, 21, key=key("images"))
+    image_size = third.number_input(
+        "Size in pixels", 1, MOST_PIXELS, None, key=key("image-size"), placeholder="as they are",
+        help="Crops every face to a square and resizes it: for data sets whose pictures have several sizes.",
+    )  # fmt: skip
     models = shipped_models() if torch_installed() else {}
     choices = ["", *models]
-    model = right.selectbox(
+    model = last.selectbox(
         "Spread evenly over", choices, format_func=lambda one: f"uncertainty of {one}" if one else "labels",
         key=key("by"),
     )  # fmt: skip
     data = reader if READERS[reader].folder is not None else f"{reader}:{place.strip()}" if place.strip() else ""
-    return Sample(data, split, int(images), model or None)
+    return Sample(data, split, int(images), model or None, image_size)
 
 
 def _draw_cropping(key: Key) -> tuple[Crop, bool]:

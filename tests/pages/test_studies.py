@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ldlva.jobs import Job, jobs, new_job
@@ -231,6 +232,7 @@ def test_a_sample_of_a_data_set_becomes_a_study(sqlite_repository: Repository) -
     app.segmented_control(key="source-0").set_value("sample").run()
     app.text_input(key="name-0").set_value("drawn")
     app.number_input(key="images-0").set_value(14)
+    app.number_input(key="image-size-0").set_value(40)
     for box in app.checkbox:
         box.uncheck()
     press(app, "create-study")
@@ -238,6 +240,9 @@ def test_a_sample_of_a_data_set_becomes_a_study(sqlite_repository: Repository) -
     assert job.state() == "finished", job.log_file.read_text()
     study = sqlite_repository.study("drawn")
     assert (study.images, study.origin["source"], study.origin["sample"]) == (14, "faces", "label")
+    for image_id, _, _ in sqlite_repository.images(study):
+        with Image.open(io.BytesIO(sqlite_repository.image_content(image_id)[0])) as image:
+            assert image.size == (40, 40)
     labels = sqlite_repository.votes(study).image_labels
     assert {labels.count(label) for label in labels} == {2}
 

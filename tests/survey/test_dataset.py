@@ -102,7 +102,7 @@ def test_grey_and_colour_of_several_sizes(sqlite_repository: Repository) -> None
         np.testing.assert_array_equal(dataset.images[dataset.names.index("colour.png")], fit_image(image, 3, 32))
     assert all(study_dataset(sqlite_repository, "demo", split, image_size=32).channels == 3 for split in SPLITS)
     assert len(dataset) > 1
-    with pytest.raises(DatasetError, match="Images of several sizes need a size"):
+    with pytest.raises(DatasetError, match="size in pixels to bring all to"):
         study_dataset(sqlite_repository, "demo", part)
 
 
