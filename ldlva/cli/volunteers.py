@@ -16,6 +16,7 @@ from ldlva.survey.invitations import study_path
 from ldlva.survey.open import open_repository
 from ldlva.survey.progress import StudyProgress
 from ldlva.survey.records import StudySummary
+from ldlva.wording import counted
 
 Name = Annotated[str, typer.Argument(help="Name of the study.")]
 
@@ -108,7 +109,7 @@ def volunteers(name: Name, as_json: Json = False) -> None:
 def withdraw(code: Annotated[str, typer.Argument(help="The volunteer's withdrawal code.")]) -> None:
     """Erase one volunteer's votes, answers and traces for ever; only a count remains. Exports made before stay."""
     erased = erasure.withdraw(open_repository(), code)
-    votes = "1 vote" if erased.votes == 1 else f"{erased.votes} votes"
+    votes = counted(erased.votes, "vote")
     print(f"Erased: {votes} in “{erased.study_title}”. Remove the volunteer from exports and backups made before, too.")
 
 

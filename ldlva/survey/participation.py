@@ -34,6 +34,7 @@ from ldlva.survey.schema import Claim, Invitation, Study, Volunteer, Vote
 from ldlva.survey.standing import Standing, complete, find_standing
 from ldlva.survey.store import CURRENT, WEB_VOLUNTEER, Store, present_protocol
 from ldlva.survey.studies import check_invitation, no_study
+from ldlva.wording import counted
 
 LONGEST_PARTICIPANT_ID = 120
 _ONE_TIME = "one-time link"
@@ -402,6 +403,6 @@ def _no_room(session: Session, study: Study, states: Sequence[FaceState], now: d
     return VolunteerError(
         "busy",
         "Other volunteers are voting on the last faces right now. Some may become free in about "
-        f"{minutes} minute{'' if minutes == 1 else 's'}: please come back then.",
+        f"{counted(minutes, 'minute')}: please come back then.",
         minutes=str(minutes),
     )

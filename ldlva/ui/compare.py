@@ -60,7 +60,7 @@ RENDERED_NOTE = (
 def scope(report: Comparison) -> str:
     """On what the numbers rest, and which model makes it less."""
     low, high = report.votes_per_image
-    each = ("1 vote" if high == 1 else f"{high:,} votes") if low == high else f"{low:,} to {high:,} votes"
+    each = counted(high, "vote") if low == high else f"{low:,} to {high:,} votes"
     left_out = "".join(
         f" Left out {reason}: {counted(count, 'face')}." for reason, count in report.left_out.items() if count
     )

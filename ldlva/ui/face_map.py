@@ -17,6 +17,7 @@ import streamlit as st
 from ldlva.embedding.embedding import LABEL, MAJORITY, Embedding, Panel
 from ldlva.embedding.figures import ENTROPY, NO_COLOUR, colourings, colours, entropy_title, interval, ramp
 from ldlva.embedding.separation import NO_GROUP
+from ldlva.wording import counted
 
 _FOLDER = Path(__file__).parent
 _RAMP_STEPS = 9
@@ -108,7 +109,7 @@ def _facts(embedding: Embedding) -> list[tuple[str, list[str]]]:
             (
                 "Human majority",
                 [
-                    f"{titles[group]} ({votes} {'vote' if votes == 1 else 'votes'})" if votes else ""
+                    f"{titles[group]} ({counted(votes, 'vote')})" if votes else ""
                     for group, votes in zip(embedding.majorities, embedding.votes, strict=True)
                 ],
             )

@@ -16,6 +16,7 @@ from ldlva.survey.preview import preview_key
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, preview
 from ldlva.ui.session import repository
+from ldlva.wording import counted
 
 STATUS_BUTTONS = {
     "open": ("Open", ":material/play_arrow:"),
@@ -56,7 +57,7 @@ def draw_head(study: StudySummary, level: int = 3) -> None:
     counts = [(study.images, "face"), (study.volunteers, "volunteer"), (study.votes, "vote")]
     if study.imported_raters:
         counts.insert(2, (study.imported_raters, "imported rater"))
-    facts = " · ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    facts = " · ".join(counted(count, noun) for count, noun in counts)
     st.html(components.study_head(study.title, study.status, facts, study.name, level))
 
 

@@ -28,6 +28,7 @@ from ldlva.ui.studies import (
     preview_link,
     server_address,
 )
+from ldlva.wording import counted
 
 SECTIONS = ("Progress", "Protocol", "Invitations", "Data")
 _LINKS = "new-links"
@@ -158,7 +159,7 @@ def _draw_data(study: StudySummary) -> None:
 
 def _withdraw() -> None:
     erased = withdraw(repository(), str(st.session_state["withdrawal-code"] or ""))
-    votes = "1 vote is" if erased.votes == 1 else f"{erased.votes} votes are"
+    votes = f"{counted(erased.votes, 'vote')} {'is' if erased.votes == 1 else 'are'}"
     st.session_state["withdrawn"] = f"Erased: {votes} gone for ever."
 
 

@@ -13,6 +13,7 @@ from ldlva.ui import components
 from ldlva.ui.session import repository, runs, thumbnail
 from ldlva.ui.studies import attempt, draw_link, draw_links
 from ldlva.ui.study_form import KIND, form_served
+from ldlva.wording import counted
 
 REFRESH_SECONDS = 1.0
 MOST_THUMBNAILS = 60
@@ -67,8 +68,7 @@ def _draw_finished(job: Job) -> None:
         st.html(components.alert(str(error)))
         return
     report = job.progress().report
-    faces = "1 face" if study.images == 1 else f"{study.images:,} faces"
-    st.html(f"<h3 class='job'>“{escape(study.title)}” is ready: {faces}</h3>")
+    st.html(f"<h3 class='job'>“{escape(study.title)}” is ready: {counted(study.images, 'face')}</h3>")
     if report.get("warning"):
         st.html(components.notice(str(report["warning"])))
     for heading, part in (("Left out", "left_out"), ("Please check", "notes")):

@@ -12,6 +12,7 @@ from ldlva.survey.progress import FaceProgress, StudyProgress, VolunteerProgress
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components
 from ldlva.ui.session import repository
+from ldlva.wording import counted
 
 REFRESH_SECONDS = 5.0
 MOST_FACES = 20
@@ -83,7 +84,7 @@ def face_words(faces: Sequence[FaceProgress]) -> str:
         return "No face is voted on."
     low, high = min(votes), max(votes)
     if low == high:
-        words = f"{low:,} {'vote' if low == 1 else 'votes'} on every face"
+        words = f"{counted(low, 'vote')} on every face"
     else:
         words = f"{low:,} to {high:,} votes a face, median {median(votes):,g}"
     if on_the_way := sum(face.claims for face in faces):
@@ -93,7 +94,7 @@ def face_words(faces: Sequence[FaceProgress]) -> str:
     wanting = sum(bool(face.more) for face in faces)
     if not wanting:
         return f"{words}; enough on every face."
-    return f"{words}; {wanting:,} of {len(faces):,} {'face' if len(faces) == 1 else 'faces'} still need more."
+    return f"{words}; {wanting:,} of {counted(len(faces), 'face')} still need more."
 
 
 def face_row(face: FaceProgress) -> tuple[str, int, int | None, str]:
