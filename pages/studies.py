@@ -7,7 +7,7 @@ from ldlva.ui import session, studies, study_detail, study_form, study_jobs
 with session.page("Studies", researchers_only=True):
     studies.show_failure()
     if (chosen := st.query_params.get("study")) is not None:
-        study_detail.draw(session.repository().study(chosen))
+        study_detail.draw(chosen)
         st.stop()
     st.title("Studies")
     st.html(

@@ -34,9 +34,14 @@ SECTIONS = ("Progress", "Protocol", "Invitations", "Data")
 _LINKS = "new-links"
 
 
-def draw(study: StudySummary) -> None:
-    """Everything about one study."""
+def draw(name: str) -> None:
+    """Everything about one study.
+
+    Raises:
+        SurveyError: there is none of this name; the way back to all studies is drawn all the same.
+    """
     st.page_link("pages/studies.py", label="All studies", icon=":material/arrow_back:", query_params={})
+    study = repository().study(name)
     draw_head(study, level=1)
     with st.container(horizontal=True, vertical_alignment="center"):
         draw_status_buttons(study)

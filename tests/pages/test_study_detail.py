@@ -242,7 +242,9 @@ def test_a_preview_of_a_draft_stores_nothing(sqlite_repository: Repository) -> N
 
 
 def test_an_unknown_study_is_named(sqlite_repository: Repository) -> None:
-    assert "no study named 'nope'" in alert(open_page("studies", study="nope"))
+    app = open_page("studies", study="nope")
+    assert "no study named 'nope'" in alert(app)
+    assert "All studies" in [link.proto.label for link in app.get("page_link")]
 
 
 def test_lines_of_the_form_read_back() -> None:
