@@ -164,7 +164,7 @@ def import_ferplus(
 def create_demo() -> None:
     """Put up the demo study of built-in faces, if the database does not have it yet."""
     repository = open_repository()
-    if DEMO.name not in [study.name for study in repository.studies()]:
+    if not repository.has_study(DEMO.name):
         create_demo_study(repository)
     print(f"The demo study is there. Its link ends in /vote?study={DEMO.name}")
 

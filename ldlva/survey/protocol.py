@@ -138,6 +138,11 @@ class Protocol(Section):
         """The wanted language if the study is offered in it, else the first."""
         return wanted if wanted in self.languages else self.languages[0]
 
+    @property
+    def main_title(self) -> str:
+        """The title in the study's first language."""
+        return self.say(self.title, self.languages[0])
+
     def say(self, text: Mapping[str, str], language: str) -> str:
         """A text in a language; where that is missing or empty, in the first one; empty if there is none at all."""
         return text.get(language) or text.get(self.languages[0], "")

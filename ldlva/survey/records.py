@@ -98,7 +98,7 @@ class StudySummary:
     @property
     def title(self) -> str:
         """In the study's first language."""
-        return self.protocol.say(self.protocol.title, self.protocol.languages[0])
+        return self.protocol.main_title
 
     @property
     def description(self) -> str:

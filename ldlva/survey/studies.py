@@ -16,6 +16,9 @@ from ldlva.survey.records import NewImage, StudyStatus, StudySummary
 from ldlva.survey.schema import STUDY_STATUSES, Image, Invitation, Study, StudyProtocol, Volunteer, Vote
 from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store, find_study
 
+_PRESENT = (StudyProtocol.study_id == Study.id) & (StudyProtocol.version == Study.protocol_version)
+"""A protocol is its study's present version."""
+
 
 class StudyStore(Store):
     """Studies and their images."""
@@ -25,13 +28,18 @@ class StudyStore(Store):
         with self._database.read() as session:
             return [_summary(row) for row in session.execute(_summaries().order_by(Study.id.desc()))]
 
+    def study_titles(self) -> dict[str, str]:
+        """Every study's title by its name, newest first; nothing is counted."""
+        query = select(Study.name, StudyProtocol.content).join(StudyProtocol, _PRESENT).order_by(Study.id.desc())
+        with self._database.read() as session:
+            return {row.name: parse_protocol(row.content).main_title for row in session.execute(query)}
+
     def listed_open_studies(self) -> list[StudySummary]:
         """Studies that strangers may see: open to anyone, and not kept off the home page."""
-        return [
-            study
-            for study in self.studies()
-            if study.status == "open" and study.protocol.access.listed and study.protocol.access.who == "anyone"
-        ]
+        query = _summaries().where(Study.status == "open").order_by(Study.id.desc())
+        with self._database.read() as session:
+            found = [_summary(row) for row in session.execute(query)]
+        return [study for study in found if study.protocol.access.listed and study.protocol.access.who == "anyone"]
 
     def study(self, name: str) -> StudySummary:
         """One study by name.
@@ -158,10 +166,7 @@ def _summaries() -> Select[Any]:
         votes.label("votes"),
         raters.scalar_subquery().label("volunteers"),
         everyone.label("everyone"),
-    ).join(
-        StudyProtocol,
-        (StudyProtocol.study_id == Study.id) & (StudyProtocol.version == Study.protocol_version),
-    )
+    ).join(StudyProtocol, _PRESENT)
 
 
 def _summary(row: Any) -> StudySummary:

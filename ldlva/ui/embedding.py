@@ -105,10 +105,10 @@ def ask() -> Request:
     Raises:
         NotYetError: nothing can be mapped yet; says what to do.
     """
-    studies = {study.name: study for study in session.repository().studies()}
+    studies = session.repository().study_titles()
     names = list(studies)
     options = [FACES, *names, OTHER]
-    titles = {FACES: FACES_TITLE, OTHER: "Another data set …"} | {name: s.title for name, s in studies.items()}
+    titles = {FACES: FACES_TITLE, OTHER: "Another data set …"} | studies
     # A study may have the name of a data set; positions tell them apart.
     study_link.follow(_SOURCE, {name: number for number, name in enumerate(names, 1)}, 0)
     study_link.explain(session.repository(), _SOURCE)
@@ -125,7 +125,7 @@ def ask() -> Request:
     if place is None:
         st.stop()
     if 0 < place <= len(studies):
-        return _ask_about_study(studies[options[place]], right)
+        return _ask_about_study(session.repository().study(options[place]), right)
     return _ask_about_data(FACES if place == 0 else None, left, right)
 
 

@@ -220,7 +220,7 @@ def draw_follow_up(found: Exploration, study: StudySummary, view: View) -> None:
         st.button("Unpick all", key="unpick", disabled=not picked, on_click=_unpick, args=(study,))
     st.html(f'<p class="muted">{picked_words(found, view, picked)}</p>')
     with st.container(horizontal=True, vertical_alignment="bottom", key="follow-up"):
-        suggestion = follow_up_name(study, {other.name for other in session.repository().studies()})
+        suggestion = follow_up_name(study, set(session.repository().study_titles()))
         st.text_input("Short name of the follow-up study", key=_NAME, placeholder=suggestion)
         st.button(
             f"Make a study of {counted(len(picked), 'face')}",

@@ -213,17 +213,17 @@ def choose_study() -> StudySummary | None:
 
     Where the address names a study that does not exist, the page says so above the picker and ends there.
     """
-    studies = {study.name: study for study in repository().studies()}
-    if not studies:
+    titles = repository().study_titles()
+    if not titles:
         return None
-    first = next(iter(studies))
-    is_new = study_link.follow("study", {name: name for name in studies}, first)
+    first = next(iter(titles))
+    is_new = study_link.follow("study", {name: name for name in titles}, first)
     study_link.explain(repository(), "study")
     # The address is written before the page is drawn, so that the menu's links lead to the study chosen just now.
     chosen = st.selectbox(
         "Study",
-        list(studies),
-        format_func=lambda name: studies[name].title,
+        list(titles),
+        format_func=titles.__getitem__,
         key="study",
         placeholder="Choose a study",
         on_change=lambda: study_link.name(st.session_state["study"]),
@@ -234,7 +234,7 @@ def choose_study() -> StudySummary | None:
     # would keep the visitor from ever getting past that address.
     if is_new and study_link.asked() is None:
         study_link.name(chosen)
-    return studies[chosen]
+    return repository().study(chosen)
 
 
 def paged(rows: list[int], size: int, *shown: object) -> list[int]:

@@ -215,14 +215,14 @@ def _button(label: str, icon: str, run: RunSummary, where: str, action: Callable
 
 def _draw_prediction(run: RunSummary, where: str) -> None:
     """Predict a study with a finished run, and what became of the last such prediction."""
-    studies = {study.name: study.title for study in session.repository().studies()}
-    if not studies:
+    titles = session.repository().study_titles()
+    if not titles:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"predict-{where}-{run.name}"):
         study = st.selectbox(
             "Predict the faces of a study",
-            list(studies),
-            format_func=lambda name: studies[name],
+            list(titles),
+            format_func=titles.__getitem__,
             key=f"study-{where}-{run.name}",
             width=320,
         )

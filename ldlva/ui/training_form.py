@@ -90,7 +90,7 @@ def _data(catalogue: Catalogue) -> tuple[DataEntry, str]:
     if entry.place is None:
         return entry, name
     if entry.place == "study":
-        studies = [study.name for study in session.repository().studies()]
+        studies = list(session.repository().study_titles())
         place = st.selectbox("Study", studies, key=f"train-place-{name}") or ""
     else:
         place = st.text_input(f"{title(entry.place)} on this server", key=f"train-place-{name}").strip()

@@ -31,6 +31,8 @@ def test_a_study_is_listed_with_its_counts(repository: Repository) -> None:
     study = repository.study("demo")
     assert (study.images, study.votes, study.volunteers, study.status) == (3, 0, 0, "open")
     assert [found.name for found in repository.studies()] == ["demo"]
+    repository.create_study(NewStudy("later", "Later faces"), pictures(2))
+    assert list(repository.study_titles().items()) == [("later", "Later faces"), ("demo", "Demo faces")]
 
 
 @pytest.mark.parametrize(
