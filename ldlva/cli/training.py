@@ -67,7 +67,8 @@ def train(
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all cores.")] = None,
     label_filter: Annotated[str | None, typer.Option("--filter", help="Rule for labels, by data set.")] = None,
     valence_arousal: Annotated[
-        str | None, typer.Option(help="LDLVA: CSV name,valence,arousal. Default: out-of-fold teachers.")
+        str | None,
+        typer.Option(help="LDLVA: CSV name,valence,arousal. Default: the data set's own, else out-of-fold teachers."),
     ] = None,
     teacher_posteriors: Annotated[
         str | None, typer.Option(help="posteriors.csv of another run on the same data, instead of training teachers.")

@@ -29,7 +29,8 @@ class PrivacyStore(Store):
     """What erases."""
 
     def withdraw(self, code: str) -> Withdrawal:
-        """Erase a volunteer: votes (superseded ones too), answers, claims and the volunteer; a count remains.
+        """Erase a volunteer: votes (superseded ones too), answers, claims and the volunteer; a count remains, and that
+        their one-time link was used, if they had one.
 
         Args:
             code: as it was printed; case, spaces and dashes do not matter.
@@ -50,6 +51,8 @@ class PrivacyStore(Store):
             votes = session.scalar(select(func.count()).where(Vote.volunteer_id == volunteer.id)) or 0
             session.execute(delete(Vote).where(Vote.volunteer_id == volunteer.id))
             session.execute(delete(Claim).where(Claim.volunteer_id == volunteer.id))
+            if volunteer.invitation_id is not None:
+                _forget_links(session, Invitation.id == volunteer.invitation_id)
             gone = session.execute(delete(Volunteer).where(Volunteer.id == volunteer.id).returning(Volunteer.id)).all()
             if not gone:  # twice at the same time
                 raise _unknown_code()
@@ -93,6 +96,20 @@ def _unknown_code() -> VolunteerError:
     )
 
 
+def _forget_links(session: Session, which: ColumnElement[bool]) -> None:
+    """Of one-time links, that they were used stays, but neither who they were for nor when that was.
+
+    The time of use is also in the volunteer's row. Nor may it become that of a purge, which `purged_at` holds: one
+    purge is often one volunteer.
+    """
+    session.execute(
+        update(Invitation)
+        .where(which)
+        .values(note="", used_at=Invitation.created_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def erase_due(session: Session, study: Study, protocol: Protocol, now: datetime) -> int:
     """Erase answers about volunteers, participants' numbers and every link and code to them; votes stay.
 
@@ -103,16 +120,9 @@ def erase_due(session: Session, study: Study, protocol: Protocol, now: datetime)
     """
     if protocol.retention_days is None:
         return 0
-    # While volunteers still name their invitations. A used link stays used, but neither who it was for nor when that
-    # was may stay: the time is the one in the volunteer's row. Nor is it that of the purge, which `purged_at` holds:
-    # one purge is often one volunteer.
+    # While volunteers still name their invitations.
     due = select(Volunteer.invitation_id).where(*_due(study, protocol, now), Volunteer.invitation_id.is_not(None))
-    session.execute(
-        update(Invitation)
-        .where(Invitation.id.in_(due))
-        .values(note="", used_at=Invitation.created_at)
-        .execution_options(synchronize_session=False)
-    )
+    _forget_links(session, Invitation.id.in_(due))
     erased = session.execute(
         update(Volunteer)
         .where(*_due(study, protocol, now))

@@ -139,7 +139,10 @@ def folder_problem(folder: str) -> str | None:
     allowed = settings().folders.expanduser().resolve()
     wanted = Path(folder).expanduser()
     if not wanted.resolve().is_relative_to(allowed):
-        return f"Pages may only take pictures from folders within {allowed}. The setting LDLVA_FOLDERS names another."
+        return (
+            f"Pages take pictures and data sets only from folders within {allowed}. The setting LDLVA_FOLDERS names "
+            "another."
+        )
     if not wanted.is_dir():
         return f"There is no folder {wanted} on the server."
     return None

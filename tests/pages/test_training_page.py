@@ -115,12 +115,15 @@ def test_an_empty_page_offers_a_run(root: Path) -> None:
     assert not root.exists()
 
 
-def test_the_form_starts_what_was_chosen(started: list[list[str]], root: Path) -> None:
+def test_the_form_starts_what_was_chosen(
+    started: list[list[str]], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDLVA_FOLDERS", str(tmp_path))
     app = open_page("training")
     app.selectbox(key="train-data").set_value("ferplus").run()
     app.selectbox(key="train-method").set_value("ldlva").run()
     assert "neighbours in valence-arousal space" in html(app)
-    app.text_input(key="train-place-ferplus").set_value("/data/FERPlus")
+    app.text_input(key="train-place-ferplus").set_value(str(tmp_path))
     app.number_input(key="train--epochs").set_value(3)
     app.number_input(key="train-ldlva-neighbor_count").set_value(5)
     app.number_input(key="train-ldlva-teacher_epochs").set_value(2)
@@ -129,10 +132,24 @@ def test_the_form_starts_what_was_chosen(started: list[list[str]], root: Path) -
     assert not app.exception
     [command] = started
     assert command == [
-        "train", "--data", "ferplus:/data/FERPlus", "--method", "ldlva", "--backbone", "resnet18", "--epochs", "3",
+        "train", "--data", f"ferplus:{tmp_path}", "--method", "ldlva", "--backbone", "resnet18", "--epochs", "3",
         "--set", "neighbor_count=5", "--teacher-epochs", "2", "--filter", "majority",
         "--out", str(root / "ferplus-ldlva-resnet18"),
     ]  # fmt: skip
+
+
+def test_data_outside_the_servers_folders_or_not_there_is_not_trained_on(
+    started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDLVA_FOLDERS", str(tmp_path / "allowed"))
+    (tmp_path / "allowed").mkdir()
+    app = open_page("training")
+    app.selectbox(key="train-data").set_value("ferplus").run()
+    for place, problem in ((tmp_path, "only from folders within"), (tmp_path / "allowed" / "x", "There is no folder")):
+        app.text_input(key="train-place-ferplus").set_value(str(place))
+        app.button(key="train-start").click().run()
+        assert problem in alert(app)
+    assert not started
 
 
 def test_shipped_models_are_offered_where_they_fit(answer: Catalogue, root: Path) -> None:

@@ -70,6 +70,8 @@ def test_a_one_time_link_takes_one_volunteer_and_leads_back_to_it(repository: Re
     with pytest.raises(VolunteerError) as caught:
         repository.enrol("s", invitation=first)
     assert kind(caught) == "used"
+    [link, other] = repository.invitations("s")
+    assert (link.note, link.used_at, other.note) == ("", link.created_at, "Bo")
 
 
 def test_a_one_time_link_of_another_study_opens_nothing(repository: Repository) -> None:
