@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ldlva.jobs import Job
@@ -18,6 +19,11 @@ PATIENCE = 180_000
 """Milliseconds for what waits for a child process to load torch on a busy machine."""
 
 EPOCHS = 80
+
+
+@pytest.fixture(scope="module")
+def server_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {"LDLVA_FOLDERS": str(tmp_path_factory.getbasetemp())}
 
 
 def fill(page: Page, label: str, value: str) -> None:
@@ -32,8 +38,11 @@ def choose(page: Page, label: str, value: str) -> None:
 
 
 def test_a_training_is_started_watched_stopped_killed_and_resumed(
-    browser: Browser, server: str, folder: Path, make_ferplus: FerPlusMaker
+    browser: Browser, server: str, folder: Path, tmp_path: Path, make_ferplus: FerPlusMaker
 ) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
     def run() -> RunSummary:
         return read_run(folder / "runs" / "tiny", "tiny", time.time())
 
@@ -43,7 +52,7 @@ def test_a_training_is_started_watched_stopped_killed_and_resumed(
     page.goto("/training")
     expect(page.get_by_role("button", name="Start training")).to_be_visible(timeout=PATIENCE)
     choose(page, "Data set", "ferplus")
-    fill(page, "Folder on this server", "/nowhere")
+    fill(page, "Folder on this server", str(empty))
     choose(page, "Backbone", "mobilenet_v2")
     fill(page, "Image size", "32")
     fill(page, "Epochs", str(EPOCHS))
@@ -54,7 +63,7 @@ def test_a_training_is_started_watched_stopped_killed_and_resumed(
     page.get_by_role("button", name="Start training").click()
 
     card = page.locator(".st-key-card-current-tiny")
-    expect(card.get_by_role("alert")).to_contain_text("/nowhere is not a folder", timeout=PATIENCE)
+    expect(card.get_by_role("alert")).to_contain_text("this is not the FER+ layout", timeout=PATIENCE)
 
     page.get_by_text("New run").click()
     fill(page, "Folder on this server", str(make_ferplus(per_emotion=8)))
@@ -81,7 +90,7 @@ def test_a_training_is_started_watched_stopped_killed_and_resumed(
     expect(card.get_by_role("alert")).to_contain_text("it was killed")
 
     card.get_by_role("button", name="Resume").click()
-    expect(card.locator(".pill")).to_have_text("finished", timeout=PATIENCE)
+    expect(card.locator(".pill")).to_have_text("finished", timeout=3 * PATIENCE)
     assert (run().state, run().epochs_done) == ("finished", EPOCHS)
     assert [row["epoch"] for row in run().metrics] == list(range(1, EPOCHS + 1))
     expect(page.get_by_role("heading", name="All runs")).to_be_visible()
