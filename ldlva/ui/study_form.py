@@ -21,7 +21,7 @@ from ldlva.survey.face_finding import INSTALL, Crop, detector_installed
 from ldlva.survey.protocol_file import parse_toml
 from ldlva.ui import components
 from ldlva.ui.session import repository
-from ldlva.ui.shipped import shipped_models, torch_installed
+from ldlva.ui.shipped import COMPUTER_MADE, shipped_models, torch_installed
 from ldlva.ui.studies import server_address
 
 KIND = "study"
@@ -217,7 +217,7 @@ def draw_form() -> Form:
             st.html(f'<div class="muted">{escape(server_address())}/vote?study={escape(name)}</div>')
     description = st.text_area("A sentence or two for volunteers (optional)", key=key("description"), height=80)
     crop, leave_out = _draw_cropping(key) if sample is None else ("none", False)
-    models = _draw_models(key)
+    models = _draw_models(key, computer_made=sample is not None and sample.data == COMPUTER_MADE)
     protocol = st.file_uploader(
         "Protocol (optional)", type=["toml"], key=f"protocol-{version}-{upload_version}",
         help="A protocol file says everything about title, labels, order and consent. Without one there is a default "
@@ -320,7 +320,8 @@ def _draw_cropping(key: Key) -> tuple[Crop, bool]:
     return "face", st.checkbox("Leave out pictures in which no face is found", key=key("faceless"))
 
 
-def _draw_models(key: Key) -> tuple[str, ...]:
+def _draw_models(key: Key, computer_made: bool) -> tuple[str, ...]:
+    """A choice of models; at first those that learned from pictures of the same kind."""
     if not torch_installed():
         st.html(
             '<div class="muted">Models cannot predict on this server, which is installed without torch. To change '
@@ -330,10 +331,19 @@ def _draw_models(key: Key) -> tuple[str, ...]:
     models = shipped_models()
     if not models:
         return ()
-    st.html('<div class="field-label">Models that predict the faces</div>')
+    kind = "computer-made faces" if computer_made else "photographs"
+    st.html(
+        '<div class="field-label">Models that predict the faces</div>'
+        f'<div class="muted">Ticked at first: those that learned from {kind}, as these should be.</div>'
+    )
     with st.container(horizontal=True, key="models"):
         return tuple(
             name
-            for name, about in models.items()
-            if st.checkbox(components.plain(name), value=True, key=key(f"model-{name}"), help=components.plain(about))
+            for name, model in models.items()
+            if st.checkbox(
+                components.plain(name),
+                value=(model.source == COMPUTER_MADE) == computer_made,
+                key=key(f"model-{name}-{computer_made}"),
+                help=components.plain(model.about),
+            )
         )

@@ -28,6 +28,12 @@ def press(app: AppTest, key: str) -> None:
     assert not app.exception
 
 
+def ticked(app: AppTest) -> set[str]:
+    """What the models that the form proposes learned from."""
+    boxes = [box for box in app.checkbox if str(box.key).startswith("model-")]
+    return {str(box.key).split("-")[1] for box in boxes if box.value}
+
+
 def fill(app: AppTest, name: str, files: Files, title: str = "A title") -> None:
     """Fill the form in: no models and no face detector, so that the job is short."""
     app.file_uploader[0].set_value(files)
@@ -70,7 +76,12 @@ def test_studies_are_listed_with_counts_link_and_status(sqlite_repository: Repos
 def test_without_studies_the_form_is_there_and_complains_kindly(sqlite_repository: Repository) -> None:
     app = open_page("studies")
     assert "no studies yet" in app.info[0].value
-    assert all(box.value for box in app.checkbox if str(box.key).startswith("model-"))
+    assert ticked(app) == {"ferplus"}
+    app.segmented_control(key="source-0").set_value("sample").run()
+    assert ticked(app) == {"faces"}  # the data set chosen at first
+    app.selectbox(key="data-0").set_value("ferplus").run()
+    assert ticked(app) == {"ferplus"}
+    app.segmented_control(key="source-0").set_value("upload").run()
     press(app, "create-study")
     assert alert(app) == "Give the study a short name.\nChoose pictures, or a ZIP archive of them."
 
