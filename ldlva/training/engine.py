@@ -61,7 +61,7 @@ def _train(config: TrainConfig, run: Run, progress: Progress, load: Loader, grou
     training_set = training_part(dataset, config)
     valid = _valid_part(config, load)
     valid_set = None if valid is None else TrainingSet.from_dataset(valid, valid.images)
-    if METHODS[config.method].needs_posteriors:
+    if METHODS[config.method].uses_posteriors(config.method_options()):
         posteriors = teacher_posteriors(config, training_set, run, progress, group)
         training_set = replace(training_set, posteriors=posteriors)
     if METHODS[config.method].uses_valence_arousal(config.method_options()):
@@ -101,7 +101,7 @@ def run_record(config: TrainConfig, dataset: FaceDataset, group: Group = ALONE) 
         "data": {**dataset.describe(), "channels": dataset.channels, "sha256": fingerprint(dataset)},
         "valence_arousal_source": source,
         "distributions_source": dataset.reference()[0] if method.needs_votes else None,
-        "posteriors_source": _teachers(config) if method.needs_posteriors else None,
+        "posteriors_source": _teachers(config) if method.uses_posteriors(config.method_options()) else None,
         "git_revision": git_revision(),
         "versions": {"ldlva": ldlva.__version__, "torch": torch.__version__, "python": platform.python_version()},
         "compute": {

@@ -168,6 +168,19 @@ def test_float32_is_not_rounded_to_ten_bits_on_a_gpu() -> None:
     assert not torch.backends.cudnn.allow_tf32
 
 
+def test_ldlva_with_teachers_opinions_trains_them_once_for_both_uses(
+    tmp_path: Path, make_ferplus: FerPlusMaker
+) -> None:
+    root = make_ferplus()
+    options = {"neighbors": "teachers", "neighbor_count": 3}
+    run = Run(tmp_path / "run")
+    train(quick(root, method="ldlva", epochs=2, teacher_epochs=1, options=options), run, silent)
+    assert run.is_finished()
+    assert "out-of-fold" in run.record()["posteriors_source"]
+    assert (run.folder / "posteriors.csv").is_file() and (run.folder / "valence_arousal.csv").is_file()
+    assert sorted(path.name for path in (run.folder / "teacher").iterdir()) == ["fold0", "fold1", "fold2"]
+
+
 @pytest.mark.parametrize("space", ["random", "features"])
 def test_neighbours_without_coordinates_take_no_teachers(
     tmp_path: Path, make_ferplus: FerPlusMaker, space: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -69,6 +71,23 @@ def test_forward_does_not_read_the_bank_and_bank_does(tiny_set: MakeSet) -> None
                 method.bank_probabilities.zero_()[:, 2] = 1.0
             losses_seen.append(float(method.loss(batch).detach()))
         assert (losses_seen[0] == losses_seen[1]) is same
+
+
+def test_teachers_speak_for_the_neighbours_whatever_the_bank_says(tiny_set: MakeSet) -> None:
+    train = tiny_set()
+    posteriors = np.random.default_rng(0).dirichlet(np.ones(7), len(train))
+    said, unlike = (replace(train, posteriors=given) for given in (posteriors, posteriors[::-1].copy()))
+    method, batch = built(said, neighbors="teachers")
+    method.bank_probabilities.zero_()[:, 2] = 1.0
+    rows = method.neighbor_rows[batch.rows]
+    features, probabilities = method._neighbor_outputs(rows)
+    torch.testing.assert_close(probabilities, torch.from_numpy(posteriors).float()[rows])
+    torch.testing.assert_close(features, method.bank_features[rows].float())
+    others, same_batch = built(unlike, neighbors="teachers")
+    assert torch.equal(batch.rows, same_batch.rows)
+    assert float(method.loss(batch).detach()) != float(others.loss(same_batch).detach())
+    with pytest.raises(ValueError, match="needs posteriors"):
+        built(replace(train, posteriors=None), neighbors="teachers")
 
 
 def test_in_bfloat16_the_network_still_learns_after_its_neighbours_passed_through(tiny_set: MakeSet) -> None:
@@ -184,7 +203,10 @@ def test_a_row_that_a_batch_holds_twice_moves_by_both_gradients(tiny_set: MakeSe
     torch.testing.assert_close(moved[1], 2 * moved[0], rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{"neighbors": "bank"}, {"neighbors": "forward", "neighbor_space": "features"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"neighbors": "bank"}, {"neighbors": "teachers"}, {"neighbors": "forward", "neighbor_space": "features"}],
+)
 def test_a_bank_needs_a_warm_up(options: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="warmup_epochs: 0 needs neighbors=forward"):
         resolve_config(data="x:y", method="ldlva", options={"warmup_epochs": 0, **options})

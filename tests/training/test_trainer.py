@@ -56,6 +56,7 @@ RESUMED: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in METHODS),
     ("ldlva", {"variant": "paper", "neighbor_space": "random"}),
     ("ldlva", {"neighbors": "forward", "neighbor_space": "features"}),
+    ("ldlva", {"neighbors": "teachers"}),
 ]
 
 

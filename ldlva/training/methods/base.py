@@ -63,7 +63,7 @@ class TrainingSet:
         distributions: `[N, C]` rows summing to 1, the votes, only for methods that ask for them (`needs_votes`): no
             other method can be trained on votes by accident.
         posteriors: `[N, C]` rows summing to 1, class probabilities by teachers that were not told the image's label,
-            only for methods that ask for them (`needs_posteriors`).
+            only for methods that ask for them (`uses_posteriors`).
     """
 
     names: tuple[str, ...]
@@ -137,6 +137,11 @@ class Method(nn.Module):
     def uses_valence_arousal(cls, options: Options) -> bool:
         """Whether a run with these options looks at the coordinates that the method may need."""
         return cls.needs_valence_arousal
+
+    @classmethod
+    def uses_posteriors(cls, options: Options) -> bool:
+        """Whether a run with these options asks out-of-fold teachers; `needs_posteriors` says that every run does."""
+        return cls.needs_posteriors
 
     def inference_network(self) -> FaceNetwork:
         """The network that predicts; its weights are what a finished run keeps."""

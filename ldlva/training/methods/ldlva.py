@@ -3,7 +3,9 @@
 The target of a sample mixes its label with the predictions of its neighbours in valence-arousal space; the mixing
 weight of every sample is learned. By default neighbour features and predictions are read from a memory bank holding
 each sample's latest values, which costs about a tenth of a step instead of K extra forward passes. The bank is this
-project's choice, not the authors'; `neighbors=forward` is theirs.
+project's choice, not the authors'; `neighbors=forward` is theirs. With `neighbors=teachers`, ours too, the neighbours'
+predictions are those of out-of-fold teachers: ripe from the first target on, and of a network that was not told their
+labels.
 """
 
 from __future__ import annotations
@@ -32,8 +34,10 @@ class LdlvaOptions(Options):
     """Settings of LDLVA; defaults are the authors' (RAF-DB) where they have one."""
 
     variant: Literal["code", "paper"] = Field("code", description="which to follow where the two differ")
-    neighbors: Literal["bank", "forward"] = Field(
-        "bank", description="bank: each sample's latest outputs; forward: neighbours pass through the network each step"
+    neighbors: Literal["bank", "forward", "teachers"] = Field(
+        "bank",
+        description="whose predictions the neighbours' are. bank: each sample's latest; forward: neighbours pass "
+        "through the network each step; teachers: those of out-of-fold teachers",
     )
     neighbor_space: Literal["valence_arousal", "random", "features"] = Field(
         "valence_arousal", description="where neighbours are near; the other two are ablations"
@@ -48,7 +52,7 @@ class LdlvaOptions(Options):
 
     @model_validator(mode="after")
     def _bank_needs_warm_up(self) -> Self:
-        if self.warmup_epochs == 0 and (self.neighbors == "bank" or self.neighbor_space == "features"):
+        if self.warmup_epochs == 0 and (self.neighbors != "forward" or self.neighbor_space == "features"):
             raise ValueError("warmup_epochs: 0 needs neighbors=forward and neighbours that do not come from the bank")
         return self
 
@@ -58,7 +62,7 @@ class Ldlva(Method):
     valence-arousal space, and how much is learned face by face (Le et al., WACV 2023).
 
     Buffers: lambda_hat `[N, 1]`, centers `[C, D]`, and the bank: features `[N, D]`, probabilities `[N, C]`,
-    filled `[N]`.
+    filled `[N]`. With `neighbors=teachers` also their probabilities `[N, C]`.
     """
 
     options_type = LdlvaOptions
@@ -68,6 +72,7 @@ class Ldlva(Method):
     bank_filled: Tensor
     bank_features: Tensor
     bank_probabilities: Tensor
+    teacher_probabilities: Tensor
     centers: Tensor
     labels: Tensor
     neighbor_rows: Tensor
@@ -100,6 +105,10 @@ class Ldlva(Method):
         self.register_buffer("labels", torch.from_numpy(train.labels), persistent=False)
         self.register_buffer("neighbor_rows", rows, persistent=False)
         self.register_buffer("similarity", weights, persistent=False)
+        if self.uses_posteriors(options):
+            if train.posteriors is None:
+                raise ValueError("neighbors=teachers needs posteriors in the training set")
+            self.register_buffer("teacher_probabilities", torch.from_numpy(train.posteriors).float(), persistent=False)
         self._images = train.images
         self._warming_up = True
         self._seen: _Seen | None = None
@@ -108,10 +117,14 @@ class Ldlva(Method):
     def uses_valence_arousal(cls, options: Options) -> bool:
         return cast(LdlvaOptions, options).neighbor_space == "valence_arousal"
 
+    @classmethod
+    def uses_posteriors(cls, options: Options) -> bool:
+        return cast(LdlvaOptions, options).neighbors == "teachers"
+
     def start_epoch(self, epoch: int) -> None:
         self._warming_up = epoch < self.options.warmup_epochs
         by_features = self.options.neighbor_space == "features"
-        if not self._warming_up and (self.options.neighbors == "bank" or by_features):
+        if not self._warming_up and (self.options.neighbors != "forward" or by_features):
             self._fill_bank()
             if by_features:
                 self.neighbor_rows.copy_(nearest_in_features(self.bank_features, self.options.neighbor_count))
@@ -153,6 +166,8 @@ class Ldlva(Method):
         """Features `[B, K, D]` and probabilities `[B, K, C]` of the neighbours `rows` `[B, K]`, as constants."""
         if self.options.neighbors == "bank":
             return self.bank_features[rows].float(), self.bank_probabilities[rows]
+        if self.options.neighbors == "teachers":
+            return self.bank_features[rows].float(), self.teacher_probabilities[rows]
         images = to_input(self._images[rows.flatten().cpu().numpy()]).to(rows.device)  # never augmented
         logits, features = self.network(images)
         # Autocast remembers weights that were cast here, without gradient, and would use them for the batch too.
