@@ -90,6 +90,15 @@ def test_teachers_speak_for_the_neighbours_whatever_the_bank_says(tiny_set: Make
         built(replace(train, posteriors=None), neighbors="teachers")
 
 
+def test_the_labels_weight_is_logged_by_label(tiny_set: MakeSet) -> None:
+    method, _ = built(tiny_set(), epochs=0)
+    method.lambda_hat[method.labels == 5] = -2.0
+    logged = method.epoch_metrics()
+    assert logged["label_weight_disgust"] == pytest.approx(1 / (1 + np.exp(2)))
+    assert logged["label_weight_anger"] == pytest.approx(1 / (1 + np.exp(-0.5)))
+    assert logged["label_weight_mean"] == pytest.approx(float(torch.sigmoid(method.lambda_hat).mean()))
+
+
 def test_in_bfloat16_the_network_still_learns_after_its_neighbours_passed_through(tiny_set: MakeSet) -> None:
     """Autocast remembers cast weights; those cast without gradient must not serve the batch."""
     method, batch = built(tiny_set(), epochs=0, neighbors="forward", warmup_epochs=0)

@@ -17,6 +17,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from ldlva.emotions import EMOTION_NAMES
 from ldlva.training.backbones import FaceNetwork
 from ldlva.training.images import to_input
 from ldlva.training.losses import ldlva as losses
@@ -216,8 +217,14 @@ class Ldlva(Method):
         self.network.train(was_training)
 
     def epoch_metrics(self) -> dict[str, float]:
-        weight = torch.sigmoid(self.lambda_hat)
-        return {"label_weight_mean": float(weight.mean()), "label_weight_std": float(weight.std())}
+        weight = torch.sigmoid(self.lambda_hat).squeeze(1)
+        spread = {"label_weight_mean": float(weight.mean()), "label_weight_std": float(weight.std())}
+        # A rare label's weight may fall until nothing is left of the label: shown by label, it is seen.
+        return spread | {
+            f"label_weight_{name}": float(weight[own].mean())
+            for label, name in enumerate(EMOTION_NAMES)
+            if (own := self.labels == label).any()
+        }
 
 
 @dataclass(frozen=True)
