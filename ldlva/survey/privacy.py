@@ -58,7 +58,7 @@ class PrivacyStore(Store):
                 raise _unknown_code()
             study.withdrawn += 1
             protocol, _ = present_protocol(session, study)
-            erased = Withdrawal(study.name, protocol.say(protocol.title, protocol.languages[0]), votes)
+            erased = Withdrawal(study.name, protocol.main_title, votes)
         self._database.forget_erased()
         return erased
 

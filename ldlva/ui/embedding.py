@@ -22,7 +22,7 @@ from ldlva.settings import MODELS, settings
 from ldlva.survey.records import StudySummary
 from ldlva.ui import components, session, study_link
 from ldlva.ui.shipped import shipped_models
-from ldlva.ui.study_form import folder_problem
+from ldlva.ui.study_form import data_problem
 
 KIND = "embedding"
 REFRESH_SECONDS = 1.0
@@ -170,7 +170,7 @@ def _ask_about_data(spec: str | None, left: Any, right: Any) -> Request:
             raise NotYetError(
                 "Name a data set on this server, for example ferplus:/data/FERPlus or folder:/data/faces."
             )
-    if (place := spec.partition(":")[2]) and not spec.startswith("study:") and (problem := folder_problem(place)):
+    if problem := data_problem(spec):
         raise ProjectionError(problem)
     models = _choose(shipped | runs, right, f"data-{spec}", prefer=spec.partition(":")[0])
     split = left.segmented_control(

@@ -86,8 +86,7 @@ class Form:
         """What has to be put right before a study can be made of it."""
         found: list[str | None] = [name_problem(self.name) if self.name else "Give the study a short name."]
         if self.sample is not None:
-            place = self.sample.data.partition(":")[2]
-            found.append(folder_problem(place) if place else None if self.sample.data else "Say where the data set is.")
+            found.append(data_problem(self.sample.data) if self.sample.data else "Say where the data set is.")
         elif self.folder is not None:
             found.append(folder_problem(self.folder))
         elif not self.files:
@@ -146,6 +145,12 @@ def folder_problem(folder: str) -> str | None:
     if not wanted.is_dir():
         return f"There is no folder {wanted} on the server."
     return None
+
+
+def data_problem(data: str) -> str | None:
+    """Why a data set, named as for `--data`, cannot be taken from where it says, or None."""
+    name, _, place = data.partition(":")
+    return folder_problem(place) if place and name != "study" else None
 
 
 def protocol_problem(text: str) -> str | None:

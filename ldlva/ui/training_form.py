@@ -16,7 +16,7 @@ from ldlva.run_folder import RunSummary
 from ldlva.run_jobs import check_name, free_name, start_run
 from ldlva.settings import settings
 from ldlva.ui import session
-from ldlva.ui.study_form import folder_problem
+from ldlva.ui.study_form import data_problem
 from ldlva.ui.training import FOR_COORDINATES, FOR_TEACHERS, title
 
 MAIN = ("image_size", "epochs", "learning_rate", "seed")
@@ -69,8 +69,7 @@ def _start(
 ) -> None:
     if spec.endswith(":"):
         raise TrainingError(f"Say which {data.place} on this server holds {data.name}.")
-    place = spec.partition(":")[2]
-    if place and data.place != "study" and (problem := folder_problem(place)):
+    if problem := data_problem(spec):
         raise TrainingError(problem)
     check_name(settings().runs, name)
     plain = {setting.name: value for setting, value in values.items() if setting.option != "--set"}

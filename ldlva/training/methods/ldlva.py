@@ -165,10 +165,10 @@ class Ldlva(Method):
     @torch.no_grad()
     def _neighbor_outputs(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features `[B, K, D]` and probabilities `[B, K, C]` of the neighbours `rows` `[B, K]`, as constants."""
-        if self.options.neighbors == "bank":
-            return self.bank_features[rows].float(), self.bank_probabilities[rows]
-        if self.options.neighbors == "teachers":
-            return self.bank_features[rows].float(), self.teacher_probabilities[rows]
+        if self.options.neighbors != "forward":
+            by_teachers = self.options.neighbors == "teachers"
+            said = self.teacher_probabilities if by_teachers else self.bank_probabilities
+            return self.bank_features[rows].float(), said[rows]
         images = to_input(self._images[rows.flatten().cpu().numpy()]).to(rows.device)  # never augmented
         logits, features = self.network(images)
         # Autocast remembers weights that were cast here, without gradient, and would use them for the batch too.
