@@ -394,8 +394,10 @@ def test_the_step_benchmark_prints_ratios(monkeypatch: pytest.MonkeyPatch, capsy
     assert times["ratio_to_ce"]["dmue"] == pytest.approx(times["seconds"]["dmue"] / times["seconds"]["ce"])
     assert times["data_share_of_step"] > 0
     assert (times["rounds"], times["settings"]["backbone"]) == (1, "mobilenet_v2")
-    assert run(monkeypatch, *quick) == 0
-    assert "x cross-entropy" in capsys.readouterr().out
+    assert run(monkeypatch, *quick, "--fast-small-maps") == 0
+    printed = capsys.readouterr().out
+    assert "x cross-entropy" in printed
+    assert "fast_small_maps True" in " ".join(printed.split())
 
 
 def test_every_command_and_option_is_documented() -> None:

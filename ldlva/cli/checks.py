@@ -93,12 +93,13 @@ def bench_train_step(
     rounds: Annotated[int, typer.Option(min=1, help="Steps of each method, at most.")] = 12,
     batch_size: Annotated[int, typer.Option(min=14, help="Images per step.")] = 64,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; more than one only on an idle machine.")] = 1,
+    fast_small_maps: Annotated[bool, typer.Option("--fast-small-maps", help="As for train.")] = False,
     as_json: Json = False,
 ) -> None:
     """Time a training step of cross-entropy, LDLVA and DMUE, interleaved (ResNet-18, 48 pixels)."""
     from ldlva.training.benchmark import time_train_steps
 
-    times = time_train_steps(rounds, batch_size, threads)
+    times = time_train_steps(rounds, batch_size, threads, fast_small_maps)
     if as_json:
         print_json(times.to_json())
         return

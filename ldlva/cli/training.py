@@ -64,6 +64,14 @@ def train(
     compile_network: Annotated[
         bool | None, typer.Option("--compile", help="Let torch.compile speed the network up; takes minutes at first.")
     ] = None,
+    fast_small_maps: Annotated[
+        bool | None,
+        typer.Option(
+            "--fast-small-maps",
+            help="On the CPU: convolve maps of 3x3 and fewer pixels as matrix products; halves a float32 ResNet step "
+            "at 48 px.",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. Default: all cores.")] = None,
     label_filter: Annotated[str | None, typer.Option("--filter", help="Rule for labels, by data set.")] = None,
     valence_arousal: Annotated[
@@ -101,6 +109,7 @@ def train(
         "label_noise": label_noise,
         "precision": precision,
         "compile": compile_network,
+        "fast_small_maps": fast_small_maps,
         "threads": threads,
         "filter": label_filter,
         "valence_arousal": valence_arousal,

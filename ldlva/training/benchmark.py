@@ -46,7 +46,7 @@ class StepTimes:
         ratio_to_ce: by case, without cross-entropy itself.
         data_share_of_step: time to draw, augment and move a batch and to set the rate, over a cross-entropy step.
         rounds: how many.
-        settings: backbone, image_size, batch_size, threads, precision.
+        settings: backbone, image_size, batch_size, threads, precision, fast_small_maps.
     """
 
     seconds: dict[str, float]
@@ -59,19 +59,33 @@ class StepTimes:
         return asdict(self)
 
 
-def time_train_steps(rounds: int = 12, batch_size: int = 64, threads: int = 1, time_limit: float = 32.0) -> StepTimes:
+def time_train_steps(
+    rounds: int = 12,
+    batch_size: int = 64,
+    threads: int = 1,
+    fast_small_maps: bool = False,
+    time_limit: float = 32.0,
+) -> StepTimes:
     """Run interleaved steps of every case on ResNet-18 at 48 pixels.
 
     Args:
         rounds: at most this many are measured.
         batch_size: images per step.
         threads: torch threads. Several, beside any other load, wait for each other, and ratios mean nothing.
+        fast_small_maps: as in the configuration of a run.
         time_limit: seconds after which no further round begins, once there is one.
     """
     started = time.monotonic()
     train = _random_faces()
     configs = {
-        name: resolve_config(data="none", batch_size=batch_size, threads=threads, sampling="balanced", **case)
+        name: resolve_config(
+            data="none",
+            batch_size=batch_size,
+            threads=threads,
+            sampling="balanced",
+            fast_small_maps=fast_small_maps,
+            **case,
+        )
         for name, case in CASES.items()
     }
     steppers = {name: _Stepper(config, train) for name, config in configs.items()}
@@ -104,6 +118,7 @@ def time_train_steps(rounds: int = 12, batch_size: int = 64, threads: int = 1, t
             "batch_size": batch_size,
             "threads": torch.get_num_threads(),
             "precision": "bfloat16" if baseline.compute.bfloat16 else "float32",
+            "fast_small_maps": fast_small_maps,
         },
     )
 

@@ -36,6 +36,9 @@ class TrainConfig(BaseModel):
     label_noise: float = Field(0.0, ge=0, lt=1, description="share of training labels replaced by another class")
     precision: Literal["float32", "bfloat16"] | None = Field(None, description="None: bfloat16 where it is fast")
     compile: bool = Field(False, description="have torch.compile make code for the network: minutes at the start")
+    fast_small_maps: bool = Field(
+        False, description="convolve maps of 3x3 and fewer pixels by matrix products, as DMUE always does on the CPU"
+    )
     threads: int | None = Field(None, ge=1, description="torch threads; None: all cores")
     valence_arousal: str | None = Field(
         None, description="CSV name,valence,arousal; None: the data set's own, or made from the teachers"

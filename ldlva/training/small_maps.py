@@ -216,7 +216,11 @@ class _DenseConvolution(torch.autograd.Function):
             grad_kernel = torch.empty_like(kernel) if every_tap else torch.zeros_like(kernel)
             for (y, x), pairs in plan.uses.items():
                 outputs = _joined([at_output[place] for place, _ in pairs])
-                grad_kernel[:, y, x] = outputs.T @ _joined([image[:, i, j] for _, (i, j) in pairs])
+                inputs = _joined([image[:, i, j] for _, (i, j) in pairs])
+                if inputs.dtype == kernel.dtype:
+                    grad_kernel[:, y, x].addmm_(outputs.T, inputs, beta=0)  # straight to its place, without a copy
+                else:
+                    grad_kernel[:, y, x] = outputs.T @ inputs
         return grad_input, grad_kernel, None, None
 
 

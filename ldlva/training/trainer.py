@@ -23,6 +23,7 @@ from ldlva.training.images import augment, to_input
 from ldlva.training.initial_weights import load_initial_weights
 from ldlva.training.methods import METHODS, Batch, Method, TrainingSet
 from ldlva.training.runs import Run
+from ldlva.training.small_maps import unroll_small_maps
 
 WARMUP_SHARE = 0.15
 """Share of all steps in which the learning rate rises."""
@@ -169,6 +170,8 @@ def build_method(config: TrainConfig, train: TrainingSet, resumed: bool = False)
     network = FaceNetwork(config.backbone, train.channels, len(EMOTION_NAMES), config.stem)
     if config.init is not None and not resumed:
         load_initial_weights(network, config.init)
+    if config.fast_small_maps:
+        unroll_small_maps(network)
     return METHODS[config.method](train, network, config.method_options())
 
 

@@ -14,6 +14,7 @@ from ldlva.training.config import resolve_config
 from ldlva.training.losses import ldlva as ldlva_losses
 from ldlva.training.methods import METHODS, Batch, Method, TrainingSet
 from ldlva.training.methods.ldlva import Ldlva
+from ldlva.training.small_maps import SmallMapConv2d
 from ldlva.training.trainer import Compute, batches, build_method, build_optimizer, training_step
 
 CPU = Compute(torch.device("cpu"), bfloat16=False)
@@ -199,11 +200,16 @@ def test_every_backbone_gives_logits_and_features(name: str, channels: int, stem
         torch.testing.assert_close(last_stage(trunk(torch.zeros(2, channels, 48, 48))), features)
 
 
-@pytest.mark.parametrize("name", ["ce", "dmue"])
-def test_a_compiled_network_has_the_same_loss(name: str, tiny_set: Callable[..., TrainingSet]) -> None:
+@pytest.mark.parametrize(
+    ("name", "backbone", "fast"),
+    [("ce", "mobilenet_v2_050", False), ("dmue", "mobilenet_v2_050", False), ("ce", "resnet18", True)],
+)
+def test_a_compiled_network_has_the_same_loss(
+    name: str, backbone: str, fast: bool, tiny_set: Callable[..., TrainingSet]
+) -> None:
     train = tiny_set()
     config = resolve_config(
-        data="x:y", method=name, backbone="mobilenet_v2_050", image_size=32, batch_size=14, threads=1
+        data="x:y", method=name, backbone=backbone, image_size=32, batch_size=14, threads=1, fast_small_maps=fast
     )
     losses = []
     for compiled in (False, True):
@@ -216,6 +222,26 @@ def test_a_compiled_network_has_the_same_loss(name: str, tiny_set: Callable[...,
         names = set(method.inference_network().state_dict())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert names == set(build_method(config, train).inference_network().state_dict())
+
+
+@pytest.mark.parametrize("name", ["ce", "ldlva", "dmue"])
+def test_fast_small_maps_are_the_same_network(name: str, tiny_set: Callable[..., TrainingSet]) -> None:
+    train = tiny_set()
+    losses, kept = [], []
+    for fast in (False, True):
+        config = resolve_config(data="x:y", method=name, batch_size=14, threads=1, fast_small_maps=fast)
+        method = build_method(config, train).train()
+        unrolled = any(isinstance(layer, SmallMapConv2d) for layer in method.network.modules())
+        assert unrolled is (fast or name == "dmue")
+        torch.manual_seed(0)
+        optimizer = build_optimizer(method, config)
+        for batch in [*batches(train, config, torch.device("cpu"))][:2]:
+            losses.append(training_step(method, batch, optimizer, CPU))
+        kept.append(method.inference_network().state_dict())
+    assert losses[:2] == pytest.approx(losses[2:], rel=1e-3)
+    assert kept[0].keys() == kept[1].keys()
+    for weight, other in zip(*(state.values() for state in kept), strict=True):
+        torch.testing.assert_close(weight, other, rtol=0.01, atol=1e-3)
 
 
 def test_ldlva_plus_mixes_the_label_with_the_teachers_view_of_the_sample_and_its_neighbours(
