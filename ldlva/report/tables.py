@@ -10,11 +10,32 @@ from pathlib import Path
 
 from ldlva.comparison.comparison import Comparison, Scores
 from ldlva.inference import Estimate
-from ldlva.measures import ACCURACY, COMPANIONS, FURTHER, GRID, HEADLINE, TITLES
+from ldlva.measures import (
+    ACCURACY,
+    COMPANIONS,
+    EARTH_MOVERS,
+    ENTROPY_CORRELATION,
+    FURTHER,
+    GRID,
+    HEADLINE,
+    TITLES,
+)
 from ldlva.report.source import ModelFacts
 from ldlva.wording import counted, data_part
 
 Cell = str | float | int | None
+
+ABBREVIATED = {
+    "total_variation": ("TV", "total variation"),
+    EARTH_MOVERS: ("EMD", "earth mover's distance on the circumplex"),
+    "kl": ("KL", "Kullback--Leibler"),
+    "intersection": ("Inters.", "intersection"),
+    ENTROPY_CORRELATION: ("EC", "entropy correlation"),
+}
+"""Column heads that would be too wide for a page, and what the caption says they are."""
+
+SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{% never wider than the page"
+"""Begins what is scaled down to the line if it is wider."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +117,7 @@ def _jeffreys(comparison: Comparison, facts: Mapping[str, ModelFacts], study: st
             name = (
                 f"\\quad after temperature {number(temperature.value, 2)}{mark}" if temperature else latex(model.name)
             )
-            printed.append([name, *(_with_interval(scores.estimates[key]) for key in GRID), *_last(scores)])
+            printed += _with_intervals(name, scores)
     for floor in comparison.floors:
         empty: list[Cell] = [floor.name, "reference", None, None, None, None]
         raw.append([*empty, *(v for key in keys for v in (floor.values[key], None, None)), None, None, None])
@@ -136,11 +157,12 @@ def _measures(comparison: Comparison, study: str) -> PaperTable:
         printed.append([f"\\emph{{{latex(floor.name)}}}", *shown])
     return PaperTable(
         "measures",
-        f"Further measures on {_faces(comparison)} of ``{latex(study)}''; cosine, intersection and entropy "
-        "correlation: larger is closer to people.",
+        f"Further measures on {_faces(comparison)} of ``{latex(study)}''. "
+        f"{'; '.join(f'{short}: {meaning}' for key, (short, meaning) in ABBREVIATED.items() if key in keys)}. "
+        "Cosine, intersection and entropy correlation: larger is closer to people.",
         columns,
         raw,
-        ["Model", *(latex(TITLES[key]) for key in keys)],
+        ["Model", *(ABBREVIATED[key][0] if key in ABBREVIATED else latex(TITLES[key]) for key in keys)],
         printed,
     )
 
@@ -154,12 +176,14 @@ def _differences(comparison: Comparison, study: str) -> PaperTable:
             for key, value in pair.estimates.items():
                 tests = [pair.p_values[key], pair.adjusted[key], int(pair.robust)]
                 raw.append([version, pair.closer, pair.farther, key, *_bounds(value), *tests])
-            shown = [_with_interval(pair.estimates[key]) for key in GRID]
+            values = [pair.estimates[key] for key in GRID]
             adjusted = max(pair.adjusted[key] for key in GRID)
             p = "$<.001$" if adjusted < 0.001 else f"{adjusted:.3f}"
             name = f"{latex(pair.closer)} before {latex(pair.farther)}"
-            name += ", after temperature" if version != "raw" else ""
-            printed.append([name, *shown, p, "yes" if pair.robust else "no"])
+            tests_shown = [p, "yes" if pair.robust else "no"]
+            printed.append([name, *(number(value.mean, 2) for value in values), *tests_shown])
+            note = "" if version == "raw" else f"\\quad {version}"
+            printed.append([note, *(_interval(value, 2) for value in values), "", ""])
     return PaperTable(
         "differences",
         f"Differences of mean Jeffreys divergence (farther minus closer) on {_faces(comparison)} of "
@@ -181,18 +205,20 @@ def write_table(table: PaperTable, folder: Path) -> None:
         writer.writerow(table.columns)
         writer.writerows(["" if cell is None else cell for cell in row] for row in table.raw)
     lines = [
-        "% needs \\usepackage{booktabs}",
+        "% needs \\usepackage{booktabs,graphicx}",
         r"\begin{table}[t]",
-        r"\centering\small",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
         f"\\caption{{{table.caption}}}",
         f"\\label{{tab:{table.name.replace('_', '-')}}}",
+        r"\smallskip",
+        SHRUNK,
         f"\\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}",
         r"\toprule",
         " & ".join(table.heads) + r" \\",
         r"\midrule",
         *(" & ".join(row) + r" \\" for row in table.printed),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         r"\end{table}",
     ]
     (folder / f"{table.name}.tex").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -249,11 +275,20 @@ def _raters(scores: Scores) -> list[Cell]:
     return [None, None, None] if value is None else [value.raters, value.low, value.high]
 
 
-def _with_interval(value: Estimate) -> str:
-    return f"{number(value.mean, 2)} [{number(value.low, 2)}, {number(value.high, 2)}]"
+def _with_intervals(name: str, scores: Scores) -> list[list[str]]:
+    """A row of values and, below it, one of their intervals: side by side they would not fit on a page."""
+    shown = [(scores.estimates[key], 2, 1) for key in GRID]
+    shown += [(scores.estimates[COMPANIONS[0]], 3, 1), (scores.estimates[ACCURACY], 1, 100)]
+    values = [number(factor * value.mean, digits) for value, digits, factor in shown]
+    intervals = [_interval(value, digits, factor) for value, digits, factor in shown]
+    raters, between = latex(str(scores.equivalence or "")).partition(" [")[::2]
+    return [[name, *values, raters], ["", *intervals, _small(f"[{between}") if between else ""]]
 
 
-def _last(scores: Scores) -> list[str]:
-    raters = latex(str(scores.equivalence)) if scores.equivalence else ""
-    means = scores.estimates[COMPANIONS[0]].mean, 100 * scores.estimates[ACCURACY].mean
-    return [number(means[0], 3), number(means[1], 1), raters]
+def _interval(value: Estimate, digits: int, factor: int = 1) -> str:
+    low, high = (number(factor * bound, digits) for bound in (value.low, value.high))
+    return _small(f"[{low}, {high}]")
+
+
+def _small(text: str) -> str:
+    return f"{{\\scriptsize {text}}}"

@@ -44,7 +44,9 @@ def found() -> StudyComparison:
 
 def plain(text: str) -> str:
     """LaTeX without what is valid in text: comments, formulas, commands with their braces, escaped signs."""
-    text = re.sub(r"^%.*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^%.*$", "", text.replace(tables.SHRUNK, "").replace("tabular}}", "tabular}"), flags=re.MULTILINE)
+    text = re.sub(r"\\setlength\{\\tabcolsep\}", "", text)
+    text = re.sub(r"\{\\scriptsize ([^{}]*)\}", r"\1", text)
     text = re.sub(r"(?<!\\)\$[^$]*(?<!\\)\$", "", text)
     text = re.sub(r"\\(?:begin|end|label)\{[^}]*\}(?:\{l?r*\}|\[t\])?", "", text)
     text = re.sub(r"\\[&%$#_{}]", "", text)
@@ -73,6 +75,21 @@ def test_no_text_of_any_table_holds_an_unescaped_special_character(found: StudyC
             assert len(re.findall(r"(?<!\\)&", row)) == columns - 1
 
 
+def test_a_table_fits_on_a_page(found: StudyComparison, tmp_path: Path) -> None:
+    """Intervals stand below their values, and what is too wide nevertheless, by long names, shrinks."""
+    written = {table.name: table for table in tables.tables(found.comparison, FACTS, "study")}
+    [values, intervals] = written["table2_jeffreys"].printed[:2]
+    assert values[0] == r"near\_ce"
+    assert "[" not in "".join(values)
+    assert intervals[0] == ""
+    assert all(re.fullmatch(r"\{\\scriptsize \[[^\]]+\]\}", cell) for cell in intervals[1:7])
+    assert max(len(head) for head in written["measures"].heads) <= len("Chebyshev")
+    tables.write_table(written["measures"], tmp_path)
+    text = (tmp_path / "measures.tex").read_text()
+    assert "EMD: earth mover's distance" in text
+    assert text.index(r"\resizebox{\ifdim\width>\linewidth") < text.index(r"\begin{tabular}")
+
+
 def test_the_methods_hold_no_unescaped_special_character(found: StudyComparison) -> None:
     text = methods_text.tex(report_source(found, NASTY, FACTS), found.comparison)
     assert_valid(text, separators="")
@@ -90,8 +107,9 @@ def test_a_minus_is_no_hyphen_and_zero_has_no_sign(found: StudyComparison, tmp_p
     [gain] = printed["table1_accuracy"]
     assert gain[0] == r"mobilenet\_v2\_050, FER+ train"
     assert gain[-1] == "$-$19.05"
-    [pair] = printed["differences"]
-    assert pair[1] == "0.00 [$-$1.50, 0.50]"
+    pair, intervals = printed["differences"]
+    assert pair[1] == "0.00"
+    assert intervals[1] == r"{\scriptsize [$-$1.50, 0.50]}"
     for rows in printed.values():
         for row in rows:
             assert not [cell for cell in row[1:] if re.search(r"(?<!\$)-\d", cell)]
