@@ -9,9 +9,6 @@ from ldlva.ui import compare, compare_tools, components, session
 with session.page("Compare", layout="wide", researchers_only=True):
     st.title("Models against people")
     study = session.choose_study()
-    if study is None:
-        st.info("There are no studies yet. The README says how to make one.", icon=":material/inbox:")
-        st.stop()
     chosen = compare.choose_models(study, session.alignment(study))
     compared = session.comparison(study, chosen)
     report = compared.comparison

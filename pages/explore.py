@@ -9,9 +9,6 @@ with session.page("Explore", layout="wide", researchers_only=True):
     st.title("Where they disagree")
     st.html(f'<p class="lede">{explore.LEDE}</p>')
     study = session.choose_study()
-    if study is None:
-        st.info("There are no studies yet. The README says how to make one.", icon=":material/inbox:")
-        st.stop()
     found = explore.exploration(study)
     if not found.orders:
         st.info(

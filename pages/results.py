@@ -8,9 +8,6 @@ from ldlva.ui import components, results, session
 with session.page("Results", layout="wide", researchers_only=True):
     st.title("Results")
     study = session.choose_study()
-    if study is None:
-        st.info("There are no studies yet. The README says how to make one.", icon=":material/inbox:")
-        st.stop()
     votes = session.votes(study)
     st.html(components.stats(results.key_figures(study, votes)))
     if study.votes == 0:

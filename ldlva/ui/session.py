@@ -208,14 +208,17 @@ def votes(study: StudySummary) -> StudyVotes:
     return _votes(study.identity, repository().version(study), study)
 
 
-def choose_study() -> StudySummary | None:
-    """A study picker bound to `?study=`, so that a link leads to the same study; None if there are no studies.
+def choose_study() -> StudySummary:
+    """A study picker bound to `?study=`, so that a link leads to the same study.
 
-    Where the address names a study that does not exist, the page says so above the picker and ends there.
+    Without any study the page ends with the way to the first one. Where the address names a study that does not exist,
+    the page says so above the picker and ends there.
     """
     titles = repository().study_titles()
     if not titles:
-        return None
+        st.info("There are no studies yet.", icon=":material/inbox:")
+        researcher_link("pages/studies.py", "Put one up on the Studies page", ":material/upload:")
+        st.stop()
     first = next(iter(titles))
     is_new = study_link.follow("study", {name: name for name in titles}, first)
     study_link.explain(repository(), "study")

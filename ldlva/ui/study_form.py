@@ -30,6 +30,8 @@ LONGEST_FILE_NAME = 120
 MOST_SAMPLED = 500
 MOST_PIXELS = 2000
 PROTOCOL_FILE = "protocol.toml"
+MODEL_WIDTH = 260
+"""Pixels of a model's box: equal ones stand in columns."""
 
 SOURCES = {"upload": "Upload", "folder": "Folder on the server", "sample": "Data set"}
 
@@ -350,5 +352,6 @@ def _draw_models(key: Key, computer_made: bool) -> tuple[str, ...]:
                 value=(model.source == COMPUTER_MADE) == computer_made,
                 key=key(f"model-{name}-{computer_made}"),
                 help=components.plain(model.about),
+                width=MODEL_WIDTH,
             )
         )

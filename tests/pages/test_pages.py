@@ -103,9 +103,11 @@ def test_home_without_studies_tells_a_researcher_how_to_make_one() -> None:
     assert "python -m ldlva study create" in app.code[0].value
 
 
-@pytest.mark.parametrize("page", ["results", "compare"])
-def test_result_pages_without_studies_say_so(page: str) -> None:
-    assert "no studies yet" in message(open_page(page).info[0])
+@pytest.mark.parametrize("page", ["results", "compare", "explore"])
+def test_result_pages_without_studies_lead_to_the_first_one(page: str) -> None:
+    app = open_page(page)
+    assert "no studies yet" in message(app.info[0])
+    assert "Put one up on the Studies page" in [link.proto.label for link in app.get("page_link")]
 
 
 @pytest.mark.parametrize("page", PAGES)
