@@ -217,7 +217,7 @@ def compare(
         differences=ranked(0),
         calibrated_differences=ranked(1) if all(model.calibrated for model in models) else (),
         left_out={
-            "without votes": int((~voted).sum()),
+            "without a vote for a label": int((~voted).sum()),
             "without a prediction": int((voted & ~has.all(axis=0)).sum()),
         },
         coverage=_coverage(names, has[:, voted]),

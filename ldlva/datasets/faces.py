@@ -1,4 +1,6 @@
-"""The built-in rendered faces (`data/faces`, CC0), made by `tools/render_faces`: shown where real ones cannot be.
+"""The built-in computer-made faces (CC0): for trying everything out where no photographs are at hand.
+
+`tools/render_faces` made what lies in `data/faces`.
 
 A face's `expression_mixture` is what the generator was told to show, not what people see. Claims about people need
 people's votes, and claims about real faces need real faces.

@@ -108,7 +108,10 @@ def decode(name: str, content: bytes) -> Picture:
         if not described and image.mode in ("L", "RGB"):
             return Picture(name, image, encoding, content if max(image.size) <= LARGEST_SIDE else None)
         return Picture(name, plain_pixels(ImageOps.exif_transpose(image)), encoding, None)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:  # its own words are an address in memory
+        what = "not a whole JPEG, PNG or WebP picture" if content else "empty"
+        raise SurveyError(f"{name} is {what}.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise SurveyError(f"{name} is not a whole JPEG, PNG or WebP picture ({error}).") from None
 
 

@@ -137,7 +137,7 @@ class Faces(Section):
 
 
 class Stopping(Section):
-    """When a face has votes enough."""
+    """When a face has enough votes."""
 
     rule: Literal["none", "quota", "precision"] = "none"
     votes_per_face: Positive | None = None

@@ -1,4 +1,4 @@
-"""When a face has votes enough, and how many more it is likely to need. Pure rules."""
+"""When a face has enough votes, and how many more it is likely to need. Pure rules."""
 
 from __future__ import annotations
 

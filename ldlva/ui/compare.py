@@ -171,7 +171,7 @@ def face(votes: StudyVotes, row: int) -> str:
 def panels(compared: StudyComparison, row: int) -> str:
     """What people and every model said about one face."""
     counts = compared.votes.counts[[row]]
-    people = {f"People ({counts.sum():,} votes)": human_distribution(counts)[0].tolist()}
+    people = {f"People ({counted(int(counts.sum()), 'vote')})": human_distribution(counts)[0].tolist()}
     models = {model.name: compared.predictions[model.name][row].tolist() for model in compared.comparison.models}
     return components.distribution_bars(compared.votes.emotions, people | models)
 

@@ -135,7 +135,7 @@ def face_head(found: Exploration, row: int) -> str:
     votes = found.votes
     content, media_type = session.repository().image_content(votes.image_ids[row])
     name = escape(votes.image_names[row])
-    facts = [f"{int(votes.counts[row].sum()):,} votes"]
+    facts = [counted(int(votes.counts[row].sum()), "vote")]
     if votes.none_counts[row]:
         facts.append(f"{int(votes.none_counts[row]):,} “none of these” or other, in no share")
     for order, title in (("divergence", "J, mean of models"), ("ambiguity", "ambiguity"), ("conflict", "conflict")):

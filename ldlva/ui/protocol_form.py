@@ -203,7 +203,7 @@ def _faces(protocol: Protocol, content: dict[str, Any], field: Field, names: lis
 
 
 def _stopping(content: dict[str, Any], field: Field) -> None:
-    st.subheader("When a face has votes enough")
+    st.subheader("When a face has enough votes")
     stopping = content["stopping"]
     rule = _choice(field, "A face stops", "rule", RULES, stopping["rule"])
     new: dict[str, Any] = {"rule": rule, "fewest_votes": stopping["fewest_votes"]}

@@ -26,20 +26,20 @@ from ldlva.ui import components
 from ldlva.ui.comparison_tables import DIGITS, number
 from ldlva.ui.session import rater_results, repository
 from ldlva.ui.session import votes as votes_of
-from ldlva.wording import data_set
+from ldlva.wording import counted, data_set
 
 
 def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]:
     """Value and caption of the tiles on top; agreement counts "none of these" as a choice like the others."""
     found = vote_agreement(votes)
     several = votes.sets is not None
-    people = [(f"{study.volunteers:,}", "volunteers")]
+    people = [_tile(study.volunteers, "volunteer")]
     if study.imported_raters:
-        people.append((f"{study.imported_raters:,}", "imported raters"))
+        people.append(_tile(study.imported_raters, "imported rater"))
     tiles = [
-        (f"{study.images:,}", "faces"),
+        _tile(study.images, "face"),
         *people,
-        (f"{study.votes:,}", "votes"),
+        _tile(study.votes, "vote"),
         (
             "–" if found.alpha is None else f"{found.alpha.mean:.2f}",
             "Krippendorff's α (sets of answers)" if several else "Krippendorff's α",
@@ -49,6 +49,12 @@ def key_figures(study: StudySummary, votes: StudyVotes) -> list[tuple[str, str]]
         pairs = "–" if found.pairwise is None else f"{found.pairwise:.0%}"
         tiles.append((pairs, "two raters agree (mean over faces)"))
     return tiles
+
+
+def _tile(number: int, one: str) -> tuple[str, str]:
+    """A count as value and caption."""
+    value, caption = counted(number, one).split(" ", 1)
+    return value, caption
 
 
 def draw_agreement(study: StudySummary) -> None:
@@ -201,7 +207,9 @@ def outside(study: StudySummary, votes: StudyVotes) -> str:
     """How many votes are for no label, and what they said."""
     said = " or ".join(f"“{words}”" for words in outside_labels(study))
     together = ", which agreement takes for one and the same answer" if len(outside_labels(study)) > 1 else ""
-    return f"{votes.none_counts.sum():,} more votes said {said}{together}; they are in no distribution."
+    number = int(votes.none_counts.sum())
+    are = "is" if number == 1 else "are"
+    return f"{counted(number, 'more vote')} said {said}{together}, and {are} in no distribution."
 
 
 def outside_title(study: StudySummary) -> str:

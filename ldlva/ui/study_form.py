@@ -28,6 +28,7 @@ KIND = "study"
 FILE_TYPES = ["jpg", "jpeg", "png", "webp", "zip"]
 LONGEST_FILE_NAME = 120
 MOST_SAMPLED = 500
+FEWEST_PIXELS = 32
 MOST_PIXELS = 2000
 PROTOCOL_FILE = "protocol.toml"
 MODEL_WIDTH = 260
@@ -67,6 +68,15 @@ class Sample:
     model: str | None
     image_size: int | None = None
 
+    def problems(self) -> list[str]:
+        """Numbers out of range. Widgets with bounds would silently keep the number before."""
+        found = []
+        if not 1 <= self.images <= MOST_SAMPLED:
+            found.append(f"Take 1 to {MOST_SAMPLED} faces, not {self.images:,}.")
+        if self.image_size is not None and not FEWEST_PIXELS <= self.image_size <= MOST_PIXELS:
+            found.append(f"The size in pixels is {FEWEST_PIXELS} to {MOST_PIXELS:,}, not {self.image_size:,}.")
+        return found
+
 
 @dataclass(frozen=True)
 class Form:
@@ -87,8 +97,11 @@ class Form:
     def problems(self) -> list[str]:
         """What has to be put right before a study can be made of it."""
         found: list[str | None] = [name_problem(self.name) if self.name else "Give the study a short name."]
+        if not self.title and self.protocol is None:
+            found.append("Give the study a title: volunteers read it.")
         if self.sample is not None:
             found.append(data_problem(self.sample.data) if self.sample.data else "Say where the data set is.")
+            found += self.sample.problems()
         elif self.folder is not None:
             found.append(folder_problem(self.folder))
         elif not self.files:
@@ -100,7 +113,7 @@ class Form:
     def command(self, job: Job) -> list[str]:
         """The command that makes the study."""
         # With `=`, a value that begins with a dash stays a value.
-        texts = [f"--title={self.title or self.name}", f"--description={self.description}"]
+        texts = [f"--title={self.title}", f"--description={self.description}"]
         common = [
             *([f"--protocol={job.folder / PROTOCOL_FILE}"] if self.protocol is not None else texts),
             *(f"--predict={model}" for model in self.models),
@@ -297,9 +310,9 @@ def _draw_sample(key: Key) -> Sample:
         place = right.text_input("Its folder on the server", key=key("place"), placeholder="~/FERPlus") or ""
     first, second, third, last = st.columns([2, 2, 3, 4])
     split = first.selectbox("Part", SPLITS, index=SPLITS.index("valid"), key=key("split"))
-    images = second.number_input("Faces", 1, MOST_SAMPLED, 21, key=key("images"))
+    images = second.number_input("Faces", value=21, step=1, key=key("images"))
     image_size = third.number_input(
-        "Size in pixels", 1, MOST_PIXELS, None, key=key("image-size"), placeholder="as they are",
+        "Size in pixels", value=None, step=1, key=key("image-size"), placeholder="as they are",
         help="Crops every face to a square and resizes it: for data sets whose pictures have several sizes.",
     )  # fmt: skip
     models = shipped_models() if torch_installed() else {}

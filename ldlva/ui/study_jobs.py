@@ -55,7 +55,7 @@ def draw_ended(job: Job) -> None:
         return
     st.html(f"<h3 class='job'>“{escape(_title(job))}” was not made</h3>")
     told = job.failure() if state == "failed" else "It was stopped."
-    st.html(components.alert(f"{told}\nYour upload is kept until you try again or discard it."))
+    st.html(components.alert(f"{told}\nWhat you entered is kept until you try again or discard it."))
     with st.container(horizontal=True):
         st.button("Try again", key=f"retry-{job.id}", icon=":material/refresh:", on_click=attempt, args=(job.restart,))
         st.button("Discard", key=f"remove-{job.id}", icon=":material/delete:", on_click=attempt, args=(job.remove,))

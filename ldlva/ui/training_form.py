@@ -68,7 +68,9 @@ def _start(
     data: DataEntry, spec: str, name: str, arguments: list[str], config: dict[str, Any], values: dict[Setting, Any]
 ) -> None:
     if spec.endswith(":"):
-        raise TrainingError(f"Say which {data.place} on this server holds {data.name}.")
+        raise TrainingError(f"Say which {data.place} on this server holds the data.")
+    if wrong := [problem for setting, value in values.items() if (problem := _out_of_range(setting, value))]:
+        raise TrainingError(" ".join(wrong))
     if problem := data_problem(spec):
         raise TrainingError(problem)
     check_name(settings().runs, name)
@@ -172,10 +174,14 @@ def _grid(shown: Sequence[Setting], group: str) -> dict[Setting, Any]:
 
 
 def _widget(setting: Setting, group: str = "") -> Any:
-    """The fitting widget; returns its value."""
+    """The fitting widget; returns its value.
+
+    A number has no bounds here: the browser would keep one beyond them to itself, and a run start with the one before.
+    """
     label, key = title(setting.name), f"train-{group}-{setting.name}"
+    explained = setting.help[:1].upper() + setting.help[1:]
     if setting.kind == "switch":
-        return st.toggle(label, value=bool(setting.default), help=setting.help, key=key)
+        return st.toggle(label, value=bool(setting.default), help=explained, key=key)
     if setting.kind == "choice":
         options = [None, *setting.choices] if setting.optional else list(setting.choices)
         return st.selectbox(
@@ -183,41 +189,44 @@ def _widget(setting: Setting, group: str = "") -> Any:
             options,
             index=options.index(setting.default),
             format_func=lambda value: "automatic" if value is None else str(value),
-            help=setting.help,
+            help=explained,
             key=key,
         )
     if setting.kind == "text":
         placeholder = "automatic" if setting.optional else None
         text = st.text_input(
-            label, value=setting.default or "", placeholder=placeholder, help=setting.help, key=key
+            label, value=setting.default or "", placeholder=placeholder, help=explained, key=key
         ).strip()
         return text or setting.default
     if setting.kind == "integer":
         return st.number_input(
             label,
             value=setting.default,
-            min_value=_whole(setting.minimum),
-            max_value=_whole(setting.maximum),
             step=1,
             placeholder="automatic",
-            help=setting.help,
+            help=explained,
             key=key,
         )
     return st.number_input(
         label,
         value=setting.default,
-        min_value=setting.minimum,
-        max_value=setting.maximum,
         step=_step(setting.default),
         format="%g",
         placeholder="automatic",
-        help=setting.help,
+        help=explained,
         key=key,
     )
 
 
-def _whole(bound: float | None) -> int | None:
-    return None if bound is None else int(bound)
+def _out_of_range(setting: Setting, value: Any) -> str | None:
+    """What is wrong with a number beyond the setting's bounds."""
+    if setting.kind not in ("integer", "number") or value is None:
+        return None
+    if setting.minimum is not None and value < setting.minimum:
+        return f"{title(setting.name)} must be at least {setting.minimum:,g}, not {value:,g}."
+    if setting.maximum is not None and value > setting.maximum:
+        return f"{title(setting.name)} must be at most {setting.maximum:,g}, not {value:,g}."
+    return None
 
 
 def _step(default: float | None) -> float:

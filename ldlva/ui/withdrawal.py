@@ -23,11 +23,13 @@ def draw(language: Language) -> None:
         language.text("withdrawal.code"), value=_known_code(), key="withdrawal-code", autocomplete="off", max_chars=80
     ).strip()
     if st.session_state.get("sure-of") != code or not code:
-        st.button(
+        pressed = st.button(
             language.text("withdrawal.erase"),
             key="erase",
             on_click=lambda: st.session_state.update({"sure-of": st.session_state["withdrawal-code"].strip()}),
         )
+        if pressed and not code:
+            st.html(components.alert(language.text("errors.withdrawal_code")))
     elif st.button(language.text("withdrawal.sure"), key="sure", type="primary"):
         try:
             withdraw(repository(), code)

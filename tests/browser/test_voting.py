@@ -176,8 +176,11 @@ def test_on_a_phone_everything_fits_and_taps_work(browser: Browser, server: str,
         assert box["y"] + box["height"] <= 844, "a choice is below the fold"
         assert box["height"] >= 44
     assert fits(page)
+    looks = "nodes => nodes.map(node => getComputedStyle(node)).map(one => one.borderColor + one.backgroundColor)"
+    untouched = buttons.evaluate_all(looks)
     page.get_by_role("button", name="Surprise").tap()
     on_face(page, 2)
+    assert buttons.evaluate_all(looks) == untouched, "on the next face an answer looks chosen already"
     wait_for_votes(repository, "phone", 1)
     someone.leave()
 

@@ -88,7 +88,7 @@ def test_images_without_votes_or_without_a_prediction_are_left_out_and_counted(v
     partial[5] = np.nan
     report = compare(counts, {"a": uniform, "b": partial})
     assert len(report.rows) == 38
-    assert report.left_out == {"without votes": 1, "without a prediction": 1}
+    assert report.left_out == {"without a vote for a label": 1, "without a prediction": 1}
 
 
 @pytest.mark.parametrize("counts", [np.zeros((3, 7), dtype=np.int64)])

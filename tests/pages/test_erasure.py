@@ -12,7 +12,7 @@ from ldlva.errors import VolunteerError
 from ldlva.jobs import Job, jobs, new_job
 from ldlva.survey import erasure
 from ldlva.survey.repository import Repository
-from tests.pages.test_pages import html, open_page
+from tests.pages.test_pages import alert, html, open_page
 from tests.pages.test_studies import press
 from tests.survey.test_participation import create, protocol, vote_on
 
@@ -61,6 +61,13 @@ def test_withdrawing_on_the_volunteers_page_deletes_results(sqlite_repository: R
     press(app, "sure")
     assert 'role="status"' in html(app)
     assert not remaining()
+
+
+def test_without_a_code_the_page_says_that_nothing_is_stored_under_it(sqlite_repository: Repository) -> None:
+    app = open_page("withdraw")
+    press(app, "erase")
+    assert "Nothing is stored under this code" in alert(app)
+    assert [button.key for button in app.button] == ["erase"]
 
 
 def test_withdrawing_a_volunteer_as_a_researcher_deletes_results(sqlite_repository: Repository) -> None:

@@ -374,7 +374,7 @@ def test_two_answers_of_one_person_are_no_disagreement(sqlite_repository: Reposi
     assert "wo raters agree" not in shown
     assert "Entropy of a face’s single answers" in shown
     [caption] = [caption.value for caption in app.caption if "in no distribution" in caption.value]
-    assert caption.startswith("1 more votes said “none of these” or “other”, which agreement takes for one")
+    assert caption.startswith("1 more vote said “none of these” or “other”, which agreement takes for one")
     assert "None of these or other 1" in shown
     app.toggle(key="raters").set_value(True)
     shown = html(computed(app.run()))

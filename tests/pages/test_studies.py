@@ -83,7 +83,11 @@ def test_without_studies_the_form_is_there_and_complains_kindly(sqlite_repositor
     assert ticked(app) == {"ferplus"}
     app.segmented_control(key="source-0").set_value("upload").run()
     press(app, "create-study")
-    assert alert(app) == "Give the study a short name.\nChoose pictures, or a ZIP archive of them."
+    assert alert(app).splitlines() == [
+        "Give the study a short name.",
+        "Give the study a title: volunteers read it.",
+        "Choose pictures, or a ZIP archive of them.",
+    ]
 
 
 def test_a_name_is_checked_while_it_is_typed(sqlite_repository: Repository) -> None:
@@ -242,6 +246,12 @@ def test_a_sample_of_a_data_set_becomes_a_study(sqlite_repository: Repository) -
     app = open_page("studies")
     app.segmented_control(key="source-0").set_value("sample").run()
     app.text_input(key="name-0").set_value("drawn")
+    app.number_input(key="images-0").set_value(99_999)
+    app.number_input(key="image-size-0").set_value(1)
+    press(app, "create-study")
+    for problem in ("Give the study a title", "Take 1 to 500 faces, not 99,999", "The size in pixels is 32 to 2,000"):
+        assert problem in alert(app)
+    app.text_input(key="title-0").set_value("Drawn")
     app.number_input(key="images-0").set_value(14)
     app.number_input(key="image-size-0").set_value(40)
     for box in app.checkbox:

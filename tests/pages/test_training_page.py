@@ -175,11 +175,24 @@ def test_a_bad_name_is_refused(started: list[list[str]], root: Path, name: str, 
     assert started == []
 
 
+def test_a_number_out_of_range_is_refused_and_not_replaced(started: list[list[str]], root: Path) -> None:
+    """The browser keeps a number beyond a widget's bounds to itself, so the widget has none."""
+    app = open_page("training")
+    epochs = app.number_input(key="train--epochs")
+    assert epochs.proto.has_min is epochs.proto.has_max is False
+    epochs.set_value(0)
+    app.number_input(key="train--image_size").set_value(999_999)
+    app.button(key="train-start").click().run()
+    assert "Epochs must be at least 1, not 0." in alert(app)
+    assert "Image size must be at most 512, not 999,999." in alert(app)
+    assert started == []
+
+
 def test_a_missing_folder_is_asked_for(started: list[list[str]]) -> None:
     app = open_page("training")
     app.selectbox(key="train-data").set_value("ferplus").run()
     app.button(key="train-start").click().run()
-    assert "Say which folder on this server holds ferplus." in alert(app)
+    assert "Say which folder on this server holds the data." in alert(app)
     assert started == []
 
 

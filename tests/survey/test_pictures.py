@@ -91,7 +91,8 @@ def png_header(width: int, height: int) -> bytes:
     ("content", "message"),
     [
         (b"MZ\x90\x00 renamed program", "not a whole JPEG, PNG or WebP picture"),
-        (b"", "not a whole JPEG, PNG or WebP picture"),
+        (b"", "is empty.$"),
+        (b"<html>", "not a whole JPEG, PNG or WebP picture.$"),
         (png(1)[:300], "not a whole JPEG, PNG or WebP picture"),
         (png_header(40_000, 40_000), "40000 x 40000, larger than 50 megapixels|not a whole"),
         (png_header(9_000, 9_000), "9000 x 9000, larger than 50 megapixels"),
