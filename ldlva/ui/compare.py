@@ -72,7 +72,8 @@ def scope(report: Comparison) -> str:
         if one.costs
     )
     start = f"{counted(len(report.rows), 'face')} with {each} each; a smaller divergence is closer to people."
-    return f"{start}{left_out}{narrowed}{ties}"
+    lone = " One vote a face is one person's view, and says nothing about how far people agree." if high == 1 else ""
+    return f"{start}{lone}{left_out}{narrowed}{ties}"
 
 
 def choose_models(study: StudySummary, aligned: Alignment) -> list[str] | None:

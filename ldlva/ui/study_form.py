@@ -356,15 +356,19 @@ def _draw_models(key: Key, computer_made: bool) -> tuple[str, ...]:
         '<div class="field-label">Models that predict the faces</div>'
         f'<div class="muted">Ticked at first: those that learned from {kind}, as these should be.</div>'
     )
+
+    def fits(name: str) -> bool:
+        return (models[name].source == COMPUTER_MADE) == computer_made
+
     with st.container(horizontal=True, key="models"):
         return tuple(
             name
-            for name, model in models.items()
+            for name in sorted(models, key=fits, reverse=True)  # stable: by name within both kinds
             if st.checkbox(
                 components.plain(name),
-                value=(model.source == COMPUTER_MADE) == computer_made,
+                value=fits(name),
                 key=key(f"model-{name}-{computer_made}"),
-                help=components.plain(model.about),
+                help=components.plain(models[name].about),
                 width=MODEL_WIDTH,
             )
         )

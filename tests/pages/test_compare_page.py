@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from ldlva.jobs import jobs
 from ldlva.measures import ACCURACY, GRID, HEADLINE, SOFT
 from ldlva.survey.repository import Repository
 from ldlva.ui import comparison_tables
-from ldlva.ui.compare import FREQUENCIES_NOTE, ORDERS, reference_note
+from ldlva.ui.compare import FREQUENCIES_NOTE, ORDERS, reference_note, scope
 from ldlva.ui.comparison_tables import number
 from tests.pages.test_pages import compare_only, computed, html, models_picker, open_page, voted_study
 
@@ -138,6 +139,12 @@ def test_class_frequencies_that_do_worse_than_uniform_are_explained(report: Comp
     [frequencies] = [floor for floor in balanced.floors if floor.name == "class frequencies"]
     assert frequencies.values[ACCURACY] == 0
     assert FREQUENCIES_NOTE in reference_note(balanced)
+
+
+def test_one_vote_a_face_is_said_to_be_no_crowd(report: Comparison) -> None:
+    assert "one person's view" not in scope(report)
+    assert "with 1 vote each" in (lone := scope(replace(report, votes_per_image=(1, 1))))
+    assert "one person's view" in lone
 
 
 def test_orders_say_which_model_they_go_by_and_the_chosen_constant_is_marked(sqlite_repository: Repository) -> None:
