@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.orm import Session
 
 from ldlva.errors import DatabaseError
+from ldlva.survey.write_turns import StuckError, WriteTurns
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD_REVISION = "0005"
@@ -37,8 +37,7 @@ class Database:
 
     def __init__(self, url: str, synchronous: str = "NORMAL") -> None:
         self.url = url
-        # SQLite serves waiting writers unfairly (seconds of delay under load); inside one process, take turns instead.
-        self._write_turn = threading.Lock()
+        self._turns = WriteTurns(BUSY_TIMEOUT_MS / 1000)
         try:
             self.engine = _create_engine(url, synchronous)
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
@@ -64,9 +63,11 @@ class Database:
         Raises:
             DatabaseError: the database is locked, read-only or full; nothing was stored.
         """
-        with self._clear_errors(), self._turn(), self.engine.connect() as connection:
+        with self._clear_errors(), self._turns.one() as got_through, self.engine.connect() as connection:
             connection = connection.execution_options(ldlva_write=True)
             with Session(connection, expire_on_commit=False) as session:
+                session.connection()  # begins the transaction, on SQLite with the lock
+                got_through()
                 yield session
                 session.commit()
 
@@ -146,21 +147,13 @@ class Database:
                 driver.execute("PRAGMA foreign_keys=ON")
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        # If another program holds the lock, waiting in line for those who each wait in vain would add up.
-        if not self._write_turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
-            raise DatabaseError(f"The database {_MEANINGS['database is locked']}.")
-        try:
-            yield
-        finally:
-            self._write_turn.release()
-
-    @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
             raise DatabaseError(_explain(error)) from error
+        except StuckError:
+            raise DatabaseError(f"The database {_MEANINGS['database is locked']}.") from None
 
 
 def _revision(connection: Connection) -> str | None:
@@ -199,11 +192,33 @@ def _create_engine(url: str, synchronous: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A deferred BEGIN that later writes fails at once with "database is locked", busy_timeout or not.
-        writes = connection.get_execution_options().get("ldlva_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("ldlva_write", False):
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Begin with SQLite's lock; a deferred BEGIN that later writes fails at once when another one writes.
+
+    Several busy programs can keep one waiting past the timeout, since SQLite hands the lock to whoever asks at the
+    right moment. As long as the others get on, nothing is stuck: ask again.
+    """
+    seen = _changes_by_others(connection)
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as error:
+            before, seen = seen, _changes_by_others(connection)
+            if seen == before or "database is locked" not in str(error.orig):
+                raise
+
+
+def _changes_by_others(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
 
 _NOTHING_STORED = "Nothing was stored"

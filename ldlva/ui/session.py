@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,9 +20,8 @@ from ldlva.survey.open import open_repository
 from ldlva.survey.preview import Preview, is_preview_key
 from ldlva.survey.records import StudySummary, StudyVotes
 from ldlva.survey.repository import Repository
-from ldlva.ui import access, components, preview, study_link, style
+from ldlva.ui import access, components, garbage, preview, study_link, style
 
-GC_INTERVAL_SECONDS = 30
 JOB_REFRESH_SECONDS = 0.5
 
 THUMBNAIL_SIDE = 192
@@ -45,7 +42,7 @@ def page(
     """
     st.set_page_config(page_title=f"{title} · LDLVA", page_icon="🙂", layout=layout, initial_sidebar_state="collapsed")
     style.apply()
-    _tend_garbage()
+    garbage.tend()
     with explained():
         preview.follow(volunteers_page=not menu)
         if menu and access.is_researcher():
@@ -271,21 +268,3 @@ def thumbnail(image_id: int) -> str:
 @st.cache_data(show_spinner=False, max_entries=32)
 def _votes(identity: str, version: tuple[int, ...], _study: StudySummary) -> StudyVotes:
     return repository().votes(_study)
-
-
-@st.cache_resource(show_spinner=False)
-def _tend_garbage() -> None:
-    """Collect on a timer instead of after every rerun.
-
-    Streamlit's full collection after each rerun was most of a vote's latency (`runner.postScriptGC` is off in
-    `.streamlit/config.toml`); freezing what the imports created keeps the timed ones short.
-    """
-    gc.collect()
-    gc.freeze()
-
-    def collect() -> None:
-        while True:
-            threading.Event().wait(GC_INTERVAL_SECONDS)
-            gc.collect()
-
-    threading.Thread(target=collect, name="garbage-collector", daemon=True).start()

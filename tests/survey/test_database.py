@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from ldlva.errors import DatabaseError
 from ldlva.survey import database as database_module
@@ -69,6 +69,32 @@ def test_a_locked_database_says_so_and_stores_nothing(tmp_path: Path, monkeypatc
         repository.create_study(NewStudy("a", "A"), pictures(1))
     blocker.execute("ROLLBACK")
     assert repository.studies() == []
+
+
+def test_a_writer_waits_on_while_other_programs_get_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 20)
+    path = tmp_path / "x.db"
+    database = Database(f"sqlite:///{path}")
+    database.prepare()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    looked: list[int] = []
+    changes_by_others = database_module._changes_by_others
+
+    def get_on(connection: Connection) -> int:
+        """Between two attempts of ours the other one commits and begins anew; after three times it is done."""
+        if looked and other.in_transaction:
+            other.execute(f"PRAGMA user_version = {len(looked)}")
+            other.execute("COMMIT")
+        if 1 <= len(looked) < 3:
+            other.execute("BEGIN IMMEDIATE")
+        looked.append(changes_by_others(connection))
+        return looked[-1]
+
+    monkeypatch.setattr(database_module, "_changes_by_others", get_on)
+    Repository(database).create_study(NewStudy("a", "A"), pictures(1))
+    assert len(set(looked[:4])) == 4  # the first look, and one after each of three attempts in vain
+    assert [study.name for study in Repository(database).studies()] == ["a"]
 
 
 def test_waiting_in_line_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

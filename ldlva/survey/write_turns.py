@@ -1,0 +1,69 @@
+"""Taking turns: writers of one process, one at a time, in the order they came."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+
+class StuckError(Exception):
+    """The line did not move."""
+
+
+class WriteTurns:
+    """A line before a lock that other programs hold, too.
+
+    SQLite serves waiting writers unfairly (seconds of delay under load); inside one process the first to come is the
+    first to write. Nobody gives up while the line moves, however long it is. But if another program keeps the lock,
+    those ahead each wait for it in vain, and waiting for all of them would add up.
+
+    Args:
+        patience: seconds without any writer getting through after which to give up.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._guard = threading.Lock()
+        self._taken = False
+        self._line: deque[threading.Event] = deque()
+        self._moved = monotonic()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Callable[[], None]]:
+        """Wait for a turn and hold it; yields what the holder calls when the lock behind the line is theirs.
+
+        Raises:
+            StuckError: nobody got through for `patience` seconds.
+        """
+        self._take()
+        try:
+            yield self._move
+        finally:
+            self._give_up()
+
+    def _take(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            called = threading.Event()
+            self._line.append(called)
+        came = monotonic()
+        while not called.wait(max(came, self._moved) + self._patience - monotonic()):
+            with self._guard:
+                if not called.is_set() and monotonic() >= max(came, self._moved) + self._patience:
+                    self._line.remove(called)
+                    raise StuckError
+
+    def _move(self) -> None:
+        self._moved = monotonic()
+
+    def _give_up(self) -> None:
+        with self._guard:
+            if self._line:
+                self._line.popleft().set()  # the turn passes on; it is never free in between
+            else:
+                self._taken = False
