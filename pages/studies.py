@@ -5,7 +5,7 @@ import streamlit as st
 from ldlva.ui import session, studies, study_detail, study_form, study_jobs
 
 with session.page("Studies", researchers_only=True):
-    studies.show_failure()
+    studies.show_outcome()
     if (chosen := st.query_params.get("study")) is not None:
         study_detail.draw(chosen)
         st.stop()

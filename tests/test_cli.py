@@ -493,6 +493,15 @@ def test_a_study_by_protocol_from_creation_to_erasure(
     assert run(monkeypatch, "study", "clone", "s", "copy") == 0
     assert repository.study("copy").status == "draft"
 
+    assert run(monkeypatch, "study", "delete", "copy") == 1
+    assert "3 faces, 0 raters, 0 votes. Export first" in capsys.readouterr().err
+    assert repository.has_study("copy")
+    assert run(monkeypatch, "study", "delete", "s", "--yes") == 1
+    assert "Close it first" in capsys.readouterr().err
+    assert run(monkeypatch, "study", "delete", "copy", "--yes") == 0
+    assert "Study 'copy' is gone: 3 faces, 0 raters, 0 votes" in capsys.readouterr().out
+    assert [study.name for study in repository.studies()] == ["s"]
+
 
 def test_a_wrong_protocol_is_one_line_of_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -20,6 +20,7 @@ from ldlva.datasets.ferplus import FILTERS
 from ldlva.errors import LdlvaError
 from ldlva.jobs import ProgressFile
 from ldlva.survey.demo import DEMO, create_demo_study
+from ldlva.survey.erasure import delete_study
 from ldlva.survey.export import export_study
 from ldlva.survey.face_finding import CROPS, Crop, Cropper
 from ldlva.survey.invitations import study_path
@@ -30,6 +31,7 @@ from ldlva.survey.psych_ds import read_pack, write_pack
 from ldlva.survey.records import NewStudy, StudySummary
 from ldlva.survey.sampling import ferplus_study
 from ldlva.survey.uploads import Upload, read_upload
+from ldlva.wording import counted
 
 if TYPE_CHECKING:
     from ldlva.training.runs import Run
@@ -195,6 +197,28 @@ def set_status(
     """Open, pause or close a study for volunteers."""
     open_repository().set_study_status(name, status)
     print(f"Study {name!r} is now {status}.")
+
+
+@app.command("delete")
+def delete(
+    name: Annotated[str, typer.Argument(help="Name of the study. It must not be open.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Really delete it.")] = False,
+) -> None:
+    """Delete a study for ever: faces, votes, volunteers, invitations, protocols, predictions and results."""
+    repository = open_repository()
+    study = repository.study(name)
+    if not yes:
+        raise LdlvaError(
+            f"This would delete {name!r} for ever: {counted(study.images, 'face')}, "
+            f"{counted(study.volunteers + study.imported_raters, 'rater')}, {counted(study.votes, 'vote')}. Export "
+            f"first what you need (study export {name} --out FOLDER), then: study delete {name} --yes"
+        )
+    deleted = delete_study(repository, study)
+    print(
+        f"Study {name!r} is gone: {counted(deleted.faces, 'face')}, {counted(deleted.volunteers, 'rater')}, "
+        f"{counted(deleted.votes, 'vote')} with those taken back"
+        + (f", and models that had predicted nothing else: {', '.join(deleted.models)}." if deleted.models else ".")
+    )
 
 
 @app.command("export")

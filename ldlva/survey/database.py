@@ -15,7 +15,7 @@ from ldlva.errors import DatabaseError
 from ldlva.survey.write_turns import StuckError, WriteTurns
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 """Newest revision in `migrations/versions`; a test keeps it true. Comparing with it spares every start the import of
 Alembic."""
 

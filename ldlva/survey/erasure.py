@@ -1,4 +1,4 @@
-"""Withdrawal for pages and commands: no stored result rests on what the database erased.
+"""Withdrawing and deleting for pages and commands: no stored result rests on what the database erased.
 
 The retention time is the database's alone: results hold nothing that it erases.
 """
@@ -9,7 +9,7 @@ import logging
 
 from ldlva import result_jobs
 from ldlva.errors import JobError
-from ldlva.survey.records import Withdrawal
+from ldlva.survey.records import Deletion, StudySummary, Withdrawal
 from ldlva.survey.repository import Repository
 
 
@@ -25,3 +25,15 @@ def withdraw(repository: Repository, code: str) -> Withdrawal:
     except JobError as error:  # the answers are erased all the same, and a volunteer could not help it
         logging.getLogger(__name__).warning("%s", error)
     return erased
+
+
+def delete_study(repository: Repository, study: StudySummary) -> Deletion:
+    """`Repository.delete_study`, and forget what was computed for it.
+
+    Raises:
+        SurveyError: it is open or not there any more.
+        JobError: the study is gone, but some results are not; they are named.
+    """
+    deleted = repository.delete_study(study)
+    result_jobs.forget(study.identity)
+    return deleted

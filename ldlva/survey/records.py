@@ -210,6 +210,17 @@ class Withdrawal:
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """What went with a study: its faces, volunteers (imported raters too), votes (superseded ones too), and the models
+    that had predicted nothing else."""
+
+    faces: int
+    volunteers: int
+    votes: int
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Invitation:
     """A one-time link, whose secret only its maker saw."""
 

@@ -5,6 +5,7 @@ Only the modules whose stores are put together here hold queries.
 
 from __future__ import annotations
 
+from ldlva.survey.deletion import DeletionStore
 from ldlva.survey.invitations import InvitationStore
 from ldlva.survey.new_studies import NewStudyStore
 from ldlva.survey.pack_store import PackStore
@@ -23,6 +24,7 @@ class Repository(
     ProtocolStore,
     ParticipationStore,
     PrivacyStore,
+    DeletionStore,
     InvitationStore,
     TallyStore,
     VolunteerStore,

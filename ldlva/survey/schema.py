@@ -2,7 +2,7 @@
 
 Votes are append-only: undoing sets `superseded_at`, nothing is overwritten or deleted. A partial unique index keeps
 one current vote per volunteer, image and repeat, whatever double clicks or second tabs do. Composite foreign keys
-keep a vote's image and volunteer in the vote's own study. Only a withdrawal deletes.
+keep a vote's image and volunteer in the vote's own study. Only a withdrawal, and deleting a study, deletes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 STUDY_STATUSES = ("draft", "open", "paused", "closed")
 
 _NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
-"""SQLite otherwise gives a deleted row's number to the next one; an exported number must mean one thing for ever."""
+"""SQLite otherwise gives a deleted row's number to the next one; what was exported or is being computed for the one
+must not become the other's."""
 
 
 def now() -> datetime:
@@ -85,7 +86,7 @@ class Study(Base):
     """
 
     __tablename__ = "study"
-    __table_args__ = (CheckConstraint(f"status IN {STUDY_STATUSES}", name="status"),)
+    __table_args__ = (CheckConstraint(f"status IN {STUDY_STATUSES}", name="status"), _NEVER_REUSE_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
@@ -135,6 +136,7 @@ class Image(Base):
         UniqueConstraint("study_id", "name"),
         UniqueConstraint("study_id", "sha256"),
         UniqueConstraint("study_id", "id"),
+        _NEVER_REUSE_IDS,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

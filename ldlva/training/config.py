@@ -40,8 +40,8 @@ class TrainConfig(BaseModel):
     compile: bool = Field(False, description="have torch.compile make code for the network: minutes at the start")
     fast_small_maps: bool = Field(
         False,
-        description="small maps by matrix products: a ResNet at 48 pixels trains about twice as fast on a CPU without "
-        "bfloat16, with the same numbers up to rounding; nothing changes on a GPU, for MobileNetV2 or for DMUE",
+        description="small maps by matrix products: a ResNet at 48 pixels trains about twice as fast on a CPU, "
+        "with the same numbers up to rounding; nothing changes on a GPU, for MobileNetV2 or for DMUE",
     )
     threads: int | None = Field(None, ge=1, description="CPU threads; automatic: all cores")
     valence_arousal: str | None = Field(

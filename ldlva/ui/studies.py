@@ -33,6 +33,7 @@ PAGES = (
 """Pages about one study, and what their links say."""
 
 _FAILURE = "studies-failure"
+_DONE = "studies-done"
 
 
 def form_expanded(known: Sequence[StudySummary], running: Sequence[Job], ended: Sequence[Job]) -> bool:
@@ -104,10 +105,17 @@ def server_address() -> str:
     return f"{address.scheme}://{address.netloc}{base}" if address.netloc else ""
 
 
-def show_failure() -> None:
-    """Say what went wrong with the last button, if anything did."""
+def show_outcome() -> None:
+    """Say what went wrong with the last button, or what it did where the page does not show that."""
     if (failure := st.session_state.pop(_FAILURE, None)) is not None:
         st.html(components.alert(failure))
+    if (done := st.session_state.pop(_DONE, None)) is not None:
+        st.html(components.notice(done))
+
+
+def show_done(text: str) -> None:
+    """Say what a button did at the top of the page drawn next."""
+    st.session_state[_DONE] = text
 
 
 def attempt(change: Callable[..., Any], *arguments: Any) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from ldlva.survey.erasure import withdraw
+from ldlva.errors import SurveyError
+from ldlva.survey.erasure import delete_study, withdraw
 from ldlva.survey.export import export_study
 from ldlva.survey.pack import publishing_problem
 from ldlva.survey.protocol import parse_protocol
 from ldlva.survey.psych_ds import pack_archive
 from ldlva.survey.records import StudySummary
-from ldlva.ui import components, protocol_form, study_progress
+from ldlva.ui import components, protocol_form, study_jobs, study_progress
 from ldlva.ui.session import repository
 from ldlva.ui.studies import (
     attempt,
@@ -27,6 +28,7 @@ from ldlva.ui.studies import (
     draw_status_buttons,
     preview_link,
     server_address,
+    show_done,
 )
 from ldlva.wording import counted
 
@@ -160,12 +162,38 @@ def _draw_data(study: StudySummary) -> None:
     st.button("Erase this volunteer", key="withdraw", on_click=attempt, args=(_withdraw,))
     if (erased := st.session_state.pop("withdrawn", None)) is not None:
         st.html(components.notice(erased))
+    _draw_deletion(study)
 
 
 def _withdraw() -> None:
     erased = withdraw(repository(), str(st.session_state["withdrawal-code"] or ""))
     votes = f"{counted(erased.votes, 'vote')} {'is' if erased.votes == 1 else 'are'}"
     st.session_state["withdrawn"] = f"Erased: {votes} gone for ever."
+
+
+def _draw_deletion(study: StudySummary) -> None:
+    st.subheader("Deletion")
+    st.html(
+        '<div class="muted">Deletes the study for ever: faces, votes, volunteers, links, protocols, predictions and '
+        "results. Download first what you need. Its short name is free again afterwards.</div>"
+    )
+    if study.status == "open":
+        st.html('<div class="muted">It is open, somebody may be voting: close it first.</div>')
+        return
+    st.text_input("Its short name, to be sure", key="delete-name", placeholder=study.name)
+    st.button("Delete this study", key="delete", icon=":material/delete:", on_click=attempt, args=(_delete, study))
+
+
+def _delete(study: StudySummary) -> None:
+    typed = str(st.session_state["delete-name"] or "").strip()
+    if typed != study.name:
+        raise SurveyError(f"Nothing was deleted. Type the short name first: {study.name}")
+    deleted = delete_study(repository(), study)
+    study_jobs.forget(study.name)
+    st.query_params.pop("study", None)
+    show_done(
+        f"“{study.title}” is gone for ever, with {counted(deleted.faces, 'face')} and {counted(deleted.votes, 'vote')}."
+    )
 
 
 def export_archive(study: StudySummary) -> bytes:

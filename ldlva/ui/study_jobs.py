@@ -26,6 +26,13 @@ def jobs_by_state() -> tuple[list[Job], list[Job]]:
     return running, [job for job in everything if job not in running]
 
 
+def forget(name: str) -> None:
+    """Dismiss what came of making a study that was deleted."""
+    for job in jobs_by_state()[1]:
+        if job.record()["details"].get("name") == name:
+            job.remove()
+
+
 def follow(running: Sequence[Job]) -> None:
     """Running jobs, redrawn by themselves; the whole page is drawn anew when one ends."""
 

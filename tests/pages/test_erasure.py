@@ -52,6 +52,15 @@ def test_a_withdrawal_deletes_the_results_of_its_study_alone(sqlite_repository: 
     assert remaining() == set(others)
 
 
+def test_deleting_a_study_deletes_its_results_alone(sqlite_repository: Repository) -> None:
+    two_studies(sqlite_repository)
+    others = computed(sqlite_repository, "other")
+    computed(sqlite_repository, "s")
+    sqlite_repository.set_study_status("s", "closed")
+    erasure.delete_study(sqlite_repository, sqlite_repository.study("s"))
+    assert remaining() == set(others)
+
+
 def test_withdrawing_on_the_volunteers_page_deletes_results(sqlite_repository: Repository) -> None:
     two_studies(sqlite_repository)
     goes = sqlite_repository.enrol("s")

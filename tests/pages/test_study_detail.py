@@ -227,6 +227,27 @@ def test_a_researcher_can_withdraw_a_volunteer(sqlite_repository: Repository) ->
     assert sqlite_repository.study("s").votes == 0
 
 
+def test_a_study_is_deleted_by_typing_its_name(sqlite_repository: Repository) -> None:
+    create(sqlite_repository, protocol(), 2, "kept")
+    create(sqlite_repository, protocol(), 2)
+    vote_on(sqlite_repository, sqlite_repository.enrol("s").token)
+    app = open_page("studies", study="s")
+    section(app, "Data")
+    assert "close it first" in html(app)
+    assert not [button for button in app.button if button.key == "delete"]
+    press(app, "closed-s")
+    press(app, "delete")
+    assert "Nothing was deleted. Type the short name first: s" in alert(app)
+    app.text_input(key="delete-name").set_value("kept")
+    press(app, "delete")
+    assert "Nothing was deleted" in alert(app)
+    app.text_input(key="delete-name").set_value(" s ")
+    press(app, "delete")
+    assert "“T” is gone for ever, with 2 faces and 2 votes." in html(app)
+    assert "study" not in app.query_params
+    assert [study.name for study in sqlite_repository.studies()] == ["kept"]
+
+
 def test_a_preview_of_a_draft_stores_nothing(sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("s", protocol=quota(1), status="draft"), pictures(2))
     key = preview_key(sqlite_repository.study("s"))

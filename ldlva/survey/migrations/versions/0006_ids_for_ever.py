@@ -1,0 +1,16 @@
+"""Studies can be deleted: SQLite must not give their numbers, or their faces', to the next ones."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name != "sqlite":
+        return  # PostgreSQL's sequences never go back
+    for table in ("study", "image"):
+        with op.batch_alter_table(table, recreate="always", table_kwargs={"sqlite_autoincrement": True}):
+            pass
