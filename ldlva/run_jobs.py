@@ -95,6 +95,25 @@ def discard_run(run: RunSummary) -> None:
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
+def delete_run(run: RunSummary) -> None:
+    """Delete a run that has ended, its weights and its teachers. What it predicted is in the database, and stays.
+
+    Raises:
+        LdlvaError: it is training or predicting, or its folder cannot be deleted.
+    """
+    with _starting:
+        check_not_running(run.folder)
+        latest = prediction(run)
+        if latest is not None and latest.state() == "running":
+            raise TrainingError(f"{run.name} is predicting. Wait for it, then delete the run.")
+        try:
+            shutil.rmtree(run.folder)
+        except FileNotFoundError:
+            pass  # twice at the same time
+        except OSError as error:
+            raise TrainingError(f"{run.folder} cannot be deleted: {error.strerror}.") from None
+
+
 def last_lines(run: RunSummary, count: int = 20) -> str:
     """The end of the log of a run that a page started."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pytest
 
 from ldlva import cli, run_folder
 from ldlva.errors import JobError, TrainingError
-from ldlva.jobs import Job, process_identity
+from ldlva.jobs import Job, new_job, process_identity
 from ldlva.run_folder import (
     FRESH_SECONDS,
     READING,
@@ -26,7 +27,17 @@ from ldlva.run_folder import (
     read_progress,
     read_run,
 )
-from ldlva.run_jobs import check_name, discard_run, free_name, last_lines, predict, resume_run, start_run, stop_run
+from ldlva.run_jobs import (
+    check_name,
+    delete_run,
+    discard_run,
+    free_name,
+    last_lines,
+    predict,
+    resume_run,
+    start_run,
+    stop_run,
+)
 from tests.conftest import FerPlusMaker
 from tests.fabricated_runs import CONFIG, GONE, make_run, write_job, write_progress
 
@@ -234,6 +245,28 @@ def test_a_run_that_has_begun_is_never_discarded_and_only_a_finished_one_predict
     with pytest.raises(TrainingError, match="has not finished"):
         predict(run, "demo")
     assert run.folder.is_dir()
+
+
+def test_a_run_is_deleted_only_when_nothing_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeping = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    write_progress(make_run(tmp_path, "running"), pid=sleeping.pid, process=process_identity(sleeping.pid))
+    running = read(tmp_path / "running")
+    assert running.state == "running"
+    with pytest.raises(TrainingError, match="is being trained already"):
+        delete_run(running)
+    ended = read(make_run(tmp_path, "ended", finished=True))
+    job = new_job()
+    details = {"run": str(ended.folder.absolute()), "study": "demo"}
+    job.start("predict", ["predict", "--run", str(ended.folder), "--study", "demo"], details)
+    monkeypatch.setattr(Job, "state", lambda self: "running")
+    with pytest.raises(TrainingError, match="is predicting"):
+        delete_run(ended)
+    assert running.folder.is_dir() and ended.folder.is_dir()
+    monkeypatch.setattr(Job, "state", lambda self: "failed")
+    delete_run(ended)
+    delete_run(ended)  # a second click
+    assert not ended.folder.exists()
+    sleeping.communicate(b"\n", timeout=60)
 
 
 def test_a_real_start_with_a_wrong_folder_says_so_and_a_running_one_cannot_start_twice(tmp_path: Path) -> None:

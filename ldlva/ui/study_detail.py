@@ -180,7 +180,7 @@ def _draw_deletion(study: StudySummary) -> None:
     if study.status == "open":
         st.html('<div class="muted">It is open, somebody may be voting: close it first.</div>')
         return
-    st.text_input("Its short name, to be sure", key="delete-name", placeholder=study.name)
+    st.text_input(f"Type {study.name} to be sure", key="delete-name")
     st.button("Delete this study", key="delete", icon=":material/delete:", on_click=attempt, args=(_delete, study))
 
 

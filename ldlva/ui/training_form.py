@@ -16,8 +16,8 @@ from ldlva.run_folder import RunSummary
 from ldlva.run_jobs import check_name, free_name, start_run
 from ldlva.settings import settings
 from ldlva.ui import session
+from ldlva.ui.run_settings import FOR_COORDINATES, FOR_TEACHERS, title
 from ldlva.ui.study_form import data_problem
-from ldlva.ui.training import FOR_COORDINATES, FOR_TEACHERS, title
 
 MAIN = ("image_size", "epochs", "learning_rate", "seed")
 """Settings every run is about; the others are behind a click."""

@@ -18,7 +18,7 @@ from ldlva.survey.repository import Repository
 from ldlva.training.backbones import BACKBONES
 from ldlva.training.config import TrainConfig
 from ldlva.training.methods import METHODS
-from ldlva.ui import session, training
+from ldlva.ui import run_card, run_settings, session, training
 from tests.conftest import pictures
 from tests.fabricated_runs import make_run, write_job, write_progress
 from tests.pages.test_pages import alert, html, message, open_page, titles
@@ -233,6 +233,25 @@ def test_a_failed_start_says_why_and_can_be_discarded(root: Path) -> None:
     assert not app.dataframe
 
 
+def test_a_run_that_ended_is_deleted_for_ever(root: Path) -> None:
+    make_run(root, "a", finished=True, created_at="2026-01-01T00:00:00+00:00")
+    kept = make_run(root, "b", finished=True, created_at="2026-01-02T00:00:00+00:00")
+    (make_run(root, "c", created_at="2026-01-03T00:00:00+00:00") / "config.json").write_text("{")
+    app = open_page("training")
+    assert app.button(key="delete_forever-current-c").label == "Delete this run"
+    app.button(key="delete_forever-current-c").click().run()
+    assert not app.exception
+    app.button(key="delete_forever-current-b").click().run()
+    assert not kept.exists()
+    assert list(app.dataframe[0].value["name"]) == ["a"]
+
+
+def test_a_running_run_cannot_be_deleted(root: Path) -> None:
+    write_progress(make_run(root, "a"))
+    app = open_page("training")
+    assert not [button for button in app.button if "delete" in str(button.key)]
+
+
 def test_the_table_lists_damaged_runs_too(root: Path) -> None:
     make_run(root, "good", finished=True, created_at="2026-01-02T00:00:00+00:00")
     (make_run(root, "bad") / "config.json").write_text("{")
@@ -242,6 +261,7 @@ def test_the_table_lists_damaged_runs_too(root: Path) -> None:
     assert "config.json cannot be read" in lines.loc["bad", "reason"]
     assert lines.loc["good", "state"] == "finished"
     assert lines.loc["good", "valid_accuracy"] == pytest.approx(60)
+    assert lines.loc["good", "data"] == "ferplus:FERPlus"
     assert (lines.loc["good", "temperature"], lines.loc["good", "epochs"]) == (1.25, 3)
 
 
@@ -249,13 +269,13 @@ def test_runs_are_compared_by_what_differs(root: Path) -> None:
     make_run(root, "a", method="ce")
     make_run(root, "b", method="ldlva", options={"gamma": 0.1})
     found = {run.name: run for run in training.runs()}
-    assert training.differences([found["a"], found["b"]]) == {
+    assert run_settings.differences([found["a"], found["b"]]) == {
         "method": ["ce", "ldlva"],
         "teacher_folds": [None, 3],
         "teacher_epochs": [None, 6],
         "gamma": [None, 0.1],
     }
-    assert training.differences([found["a"], found["a"]]) == {}
+    assert run_settings.differences([found["a"], found["a"]]) == {}
 
 
 def test_settings_that_a_method_does_not_look_at_are_not_shown(root: Path) -> None:
@@ -263,9 +283,9 @@ def test_settings_that_a_method_does_not_look_at_are_not_shown(root: Path) -> No
     make_run(root, "many", method="ce", teacher_epochs=9, valence_arousal=None)
     make_run(root, "plus", method="ldlva_plus", teacher_epochs=9, valence_arousal=None)
     found = {run.name: run for run in training.runs()}
-    assert training.differences([found["few"], found["many"]]) == {}
-    assert {"teacher_folds", "teacher_epochs"} < set(training.used_settings(found["plus"]))
-    assert "valence_arousal" not in training.used_settings(found["plus"])
+    assert run_settings.differences([found["few"], found["many"]]) == {}
+    assert {"teacher_folds", "teacher_epochs"} < set(run_settings.used_settings(found["plus"]))
+    assert "valence_arousal" not in run_settings.used_settings(found["plus"])
 
 
 def test_a_run_without_a_finished_epoch_is_no_line_without_a_curve(root: Path) -> None:
@@ -312,7 +332,7 @@ def test_a_finished_run_predicts_a_study(
         def record(self) -> dict[str, Any]:
             return {"details": {"study": "demo"}}
 
-    monkeypatch.setattr(training, "prediction", lambda run: Ended())
+    monkeypatch.setattr(run_card, "prediction", lambda run: Ended())
     assert alert(open_page("training")) == "There is no study named 'x'."
 
 
