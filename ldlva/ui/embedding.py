@@ -174,7 +174,7 @@ def _ask_about_data(spec: str | None, left: Any, right: Any) -> Request:
         raise ProjectionError(problem)
     models = _choose(shipped | runs, right, f"data-{spec}", prefer=spec.partition(":")[0])
     split = left.segmented_control(
-        "Part", ["all", "train", "valid", "test"], default="all", required=True, key="embedding-part"
+        "Part", ["all", "train", "valid", "test"], default="all", required=True, key="embedding-part", wrap=True
     )
     perplexity, seed = _tune(None, "data")
     chosen_runs = [name for name in models if name in runs]

@@ -59,7 +59,13 @@ def choose_view(found: Exploration) -> View:
     left, right = st.columns([3, 2])
     with left:
         order = st.segmented_control(
-            "Sort by", found.orders, default=found.orders[0], required=True, format_func=ORDERS.__getitem__, key="order"
+            "Sort by",
+            found.orders,
+            default=found.orders[0],
+            required=True,
+            format_func=ORDERS.__getitem__,
+            key="order",
+            wrap=True,
         )
     model = None
     if order == "divergence" and len(found.predictions) > 1:
@@ -75,6 +81,7 @@ def choose_view(found: Exploration) -> View:
             selection_mode="multi",
             format_func=lambda name: components.plain(titles[name]),
             key="only-labels",
+            wrap=True,
         )
     seers = [name for name, choices in found.choices.items() if (choices != NOBODY).any()]
     with right:
