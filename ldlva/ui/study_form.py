@@ -108,6 +108,10 @@ class Form:
             found.append("Choose pictures, or a ZIP archive of them.")
         if self.protocol is not None:
             found.append(protocol_problem(self.protocol))
+            if self.title or self.description:
+                found.append(
+                    "The protocol file says what volunteers read. Empty title and sentence, or remove the file."
+                )
         return [problem for problem in found if problem]
 
     def command(self, job: Job) -> list[str]:

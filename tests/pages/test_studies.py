@@ -234,6 +234,10 @@ def test_a_folder_of_the_server_becomes_a_draft_by_protocol(
     assert "consent is missing" in alert(app)
     content = b'title = "By file"\n[consent]\ntext = "Agree."\n'
     app.file_uploader[0].set_value([("p.toml", content, "application/toml")])
+    app.text_input(key="title-0").set_value("By hand")
+    press(app, "create-study")
+    assert "Empty title and sentence, or remove the file" in alert(app)
+    app.text_input(key="title-0").set_value("")
     press(app, "create-study")
     job = finish(app)
     assert job.state() == "finished", job.log_file.read_text()
