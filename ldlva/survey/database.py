@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,9 @@ class Database:
 
     def __init__(self, url: str, synchronous: str = "NORMAL") -> None:
         self.url = url
-        self._turns = WriteTurns(BUSY_TIMEOUT_MS / 1000)
+        self._turns = WriteTurns(BUSY_TIMEOUT_MS / 1000, in_vain=OperationalError)
         try:
-            self.engine = _create_engine(url, synchronous)
+            self.engine = _create_engine(url, synchronous, self._turns.moved)
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
             raise DatabaseError(
                 f"LDLVA_DATABASE_URL cannot be used: {error}. Examples: sqlite:////srv/ldlva.db, "
@@ -63,11 +63,9 @@ class Database:
         Raises:
             DatabaseError: the database is locked, read-only or full; nothing was stored.
         """
-        with self._clear_errors(), self._turns.one() as got_through, self.engine.connect() as connection:
+        with self._clear_errors(), self._turns.one(), self.engine.connect() as connection:
             connection = connection.execution_options(ldlva_write=True)
             with Session(connection, expire_on_commit=False) as session:
-                session.connection()  # begins the transaction, on SQLite with the lock
-                got_through()
                 yield session
                 session.commit()
 
@@ -162,7 +160,7 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _create_engine(url: str, synchronous: str) -> Engine:
+def _create_engine(url: str, synchronous: str, moved: Callable[[], None]) -> Engine:
     if url.startswith("postgresql"):
         return create_engine(url, pool_pre_ping=True, connect_args={"options": f"-c lock_timeout={BUSY_TIMEOUT_MS}"})
     if not url.startswith("sqlite"):
@@ -193,28 +191,30 @@ def _create_engine(url: str, synchronous: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get("ldlva_write", False):
-            _begin_writing(connection)
+            _begin_writing(connection, moved)
         else:
             connection.exec_driver_sql("BEGIN")
 
     return engine
 
 
-def _begin_writing(connection: Connection) -> None:
+def _begin_writing(connection: Connection, moved: Callable[[], None]) -> None:
     """Begin with SQLite's lock; a deferred BEGIN that later writes fails at once when another one writes.
 
     Several busy programs can keep one waiting past the timeout, since SQLite hands the lock to whoever asks at the
-    right moment. As long as the others get on, nothing is stuck: ask again.
+    right moment. As long as the others get on, nothing is stuck: ask again, and let those who wait behind know.
     """
     seen = _changes_by_others(connection)
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            return
+            break
         except OperationalError as error:
             before, seen = seen, _changes_by_others(connection)
             if seen == before or "database is locked" not in str(error.orig):
                 raise
+            moved()
+    moved()
 
 
 def _changes_by_others(connection: Connection) -> int:

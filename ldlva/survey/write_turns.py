@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import monotonic
 
 
@@ -21,28 +21,40 @@ class WriteTurns:
     those ahead each wait for it in vain, and waiting for all of them would add up.
 
     Args:
-        patience: seconds without any writer getting through after which to give up.
+        patience: seconds without any sign of progress after which to give up.
+        in_vain: what a turn ends in that did not get the lock. Any other turn is a sign of progress.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, in_vain: type[Exception]) -> None:
         self._patience = patience
+        self._in_vain = in_vain
         self._guard = threading.Lock()
         self._taken = False
         self._line: deque[threading.Event] = deque()
         self._moved = monotonic()
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[Callable[[], None]]:
-        """Wait for a turn and hold it; yields what the holder calls when the lock behind the line is theirs.
+    def one(self) -> Iterator[None]:
+        """Wait for a turn and hold it.
 
         Raises:
-            StuckError: nobody got through for `patience` seconds.
+            StuckError: no sign of progress for `patience` seconds.
         """
         self._take()
         try:
-            yield self._move
+            yield
+            self.moved()
+        except self._in_vain:
+            raise
+        except BaseException:
+            self.moved()
+            raise
         finally:
             self._give_up()
+
+    def moved(self) -> None:
+        """A sign of progress that only the holder of the turn sees, such as another program's writing."""
+        self._moved = monotonic()
 
     def _take(self) -> None:
         with self._guard:
@@ -57,9 +69,6 @@ class WriteTurns:
                 if not called.is_set() and monotonic() >= max(came, self._moved) + self._patience:
                     self._line.remove(called)
                     raise StuckError
-
-    def _move(self) -> None:
-        self._moved = monotonic()
 
     def _give_up(self) -> None:
         with self._guard:
