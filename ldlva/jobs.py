@@ -276,6 +276,10 @@ def new_job() -> Job:
     return Job(folder)
 
 
+MAKING, MAPPING, PREDICTING = "study", "embedding", "predict"
+"""Kinds of jobs that pages start about a study: that make one, map its faces, predict them. Results: `result_jobs`."""
+
+
 def jobs(kind: str) -> list[Job]:
     """All started jobs of a kind, newest first; damaged folders are passed over."""
     root = settings().jobs

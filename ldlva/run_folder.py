@@ -322,8 +322,8 @@ def without_paths(record: dict[str, Any]) -> dict[str, Any]:
 def _run_folders(root: Path) -> Iterator[Path]:
     for folder in _subfolders(root):
         try:
-            inside = [] if _holds_run(folder) else [inner for inner in _subfolders(folder) if _holds_run(inner)]
-            yield from inside or ([folder] if _holds_run(folder) else [])
+            inside = [] if holds_run(folder) else [inner for inner in _subfolders(folder) if holds_run(inner)]
+            yield from inside or ([folder] if holds_run(folder) else [])
         except OSError:
             yield folder  # its reading will say what is wrong
 
@@ -332,7 +332,8 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _holds_run(folder: Path) -> bool:
+def holds_run(folder: Path) -> bool:
+    """Whether there is a run, or what is left of one, in the folder itself."""
     return any((folder / part).exists() for part in _PARTS)
 
 

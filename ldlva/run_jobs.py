@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ldlva.errors import JobError, TrainingError
-from ldlva.jobs import Job, jobs, new_job
-from ldlva.run_folder import RunSummary, check_not_running
+from ldlva.jobs import PREDICTING, Job, jobs, new_job
+from ldlva.run_folder import RunSummary, check_not_running, holds_run
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -90,7 +90,7 @@ def discard_run(run: RunSummary) -> None:
         LdlvaError: it has begun, or is running.
     """
     if run.has_begun or _is_taken(run.folder):
-        raise TrainingError(f"{run.name} holds a run, which is not deleted from here.")
+        raise TrainingError(f"{run.name} has begun to train. To delete it, choose Delete.")
     Job(run.folder / "job").remove()
     shutil.rmtree(run.folder, ignore_errors=True)
 
@@ -99,19 +99,25 @@ def delete_run(run: RunSummary) -> None:
     """Delete a run that has ended, its weights and its teachers. What it predicted is in the database, and stays.
 
     Raises:
-        LdlvaError: it is training or predicting, or its folder cannot be deleted.
+        LdlvaError: it is training or predicting, it is no run, or its folder cannot be deleted.
     """
     with _starting:
         check_not_running(run.folder)
-        latest = prediction(run)
-        if latest is not None and latest.state() == "running":
+        job, predictions = Job(run.folder / "job"), _predictions(run)
+        if (job.folder / "job.json").is_file() and job.state() == "running":
+            raise TrainingError(f"{run.name} is being trained. Stop it first.")
+        if any(prediction.state() == "running" for prediction in predictions):
             raise TrainingError(f"{run.name} is predicting. Wait for it, then delete the run.")
         try:
-            shutil.rmtree(run.folder)
-        except FileNotFoundError:
-            pass  # twice at the same time
+            if not holds_run(run.folder):
+                raise TrainingError(f"{run.folder} is not a run but holds some, perhaps. Delete it by hand.")
+            shutil.rmtree(run.folder.resolve())
+            if run.folder.is_symlink():
+                run.folder.unlink()
         except OSError as error:
-            raise TrainingError(f"{run.folder} cannot be deleted: {error.strerror}.") from None
+            raise TrainingError(f"{run.folder} cannot be deleted: {error.strerror or error}.") from None
+        for ended in predictions:  # another run may have this name some day
+            ended.remove()
 
 
 def last_lines(run: RunSummary, count: int = 20) -> str:
@@ -136,13 +142,17 @@ def predict(run: RunSummary, study: str) -> None:
         if before is not None and before.state() == "running":
             raise TrainingError(f"{run.name} is predicting already.")
         arguments = ["predict", "--run", str(run.folder.absolute()), "--study", study]
-        new_job().start("predict", arguments, {"run": str(run.folder.absolute()), "study": study})
+        new_job().start(PREDICTING, arguments, {"run": str(run.folder.absolute()), "study": study})
 
 
 def prediction(run: RunSummary) -> Job | None:
     """The latest prediction with this run that a page started."""
+    return next(iter(_predictions(run)), None)
+
+
+def _predictions(run: RunSummary) -> list[Job]:
     folder = str(run.folder.absolute())
-    return next((job for job in jobs("predict") if job.record()["details"].get("run") == folder), None)
+    return [job for job in jobs(PREDICTING) if job.record()["details"].get("run") == folder]
 
 
 def _is_taken(folder: Path) -> bool:

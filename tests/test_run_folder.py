@@ -240,7 +240,7 @@ def test_names_of_new_runs(tmp_path: Path) -> None:
 
 def test_a_run_that_has_begun_is_never_discarded_and_only_a_finished_one_predicts(tmp_path: Path) -> None:
     run = read(make_run(tmp_path, "a"))
-    with pytest.raises(TrainingError, match="not deleted from here"):
+    with pytest.raises(TrainingError, match="choose Delete"):
         discard_run(run)
     with pytest.raises(TrainingError, match="has not finished"):
         predict(run, "demo")
@@ -264,9 +264,27 @@ def test_a_run_is_deleted_only_when_nothing_uses_it(tmp_path: Path, monkeypatch:
     assert running.folder.is_dir() and ended.folder.is_dir()
     monkeypatch.setattr(Job, "state", lambda self: "failed")
     delete_run(ended)
-    delete_run(ended)  # a second click
     assert not ended.folder.exists()
+    assert not job.folder.exists()  # or the next run of this name would seem to have predicted
     sleeping.communicate(b"\n", timeout=60)
+
+
+def test_a_folder_of_runs_is_not_deleted_for_one(tmp_path: Path) -> None:
+    """Which `find_runs` names as a damaged run where it cannot look into it."""
+    run = make_run(tmp_path / "table1", "a", finished=True)
+    group = read(tmp_path / "table1")
+    assert group.state == "damaged"
+    with pytest.raises(TrainingError, match="is not a run"):
+        delete_run(group)
+    assert run.is_dir()
+
+
+def test_a_run_on_another_disk_is_deleted_there(tmp_path: Path) -> None:
+    target = make_run(tmp_path / "disk", "a", finished=True)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "a").symlink_to(target)
+    delete_run(read(tmp_path / "runs" / "a"))
+    assert not target.exists() and not (tmp_path / "runs" / "a").is_symlink()
 
 
 def test_a_real_start_with_a_wrong_folder_says_so_and_a_running_one_cannot_start_twice(tmp_path: Path) -> None:

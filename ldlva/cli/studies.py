@@ -207,18 +207,22 @@ def delete(
     """Delete a study for ever: faces, votes, volunteers, invitations, protocols, predictions and results."""
     repository = open_repository()
     study = repository.study(name)
+    if study.status == "open":
+        raise LdlvaError(f"{name!r} is open, somebody may be voting. Close it first: study status {name} closed")
     if not yes:
         raise LdlvaError(
             f"This would delete {name!r} for ever: {counted(study.images, 'face')}, "
             f"{counted(study.volunteers + study.imported_raters, 'rater')}, {counted(study.votes, 'vote')}. Export "
             f"first what you need (study export {name} --out FOLDER), then: study delete {name} --yes"
         )
-    deleted = delete_study(repository, study)
+    deleted, left = delete_study(repository, study)
     print(
         f"Study {name!r} is gone: {counted(deleted.faces, 'face')}, {counted(deleted.volunteers, 'rater')}, "
         f"{counted(deleted.votes, 'vote')} with those taken back"
         + (f", and models that had predicted nothing else: {', '.join(deleted.models)}." if deleted.models else ".")
     )
+    if left:
+        raise LdlvaError(left)
 
 
 @app.command("export")

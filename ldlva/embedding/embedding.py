@@ -12,15 +12,18 @@ FOLDER/embedding.json   an `Embedding`
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ldlva.embedding import cache
 from ldlva.embedding.contact_sheet import Layout
 from ldlva.embedding.separation import NO_GROUP, Separation
 from ldlva.errors import ProjectionError
@@ -187,6 +190,20 @@ def read(folder: Path) -> tuple[Embedding, list[bytes]] | None:
         return embedding, [(folder / f"sheet-{number}.jpg").read_bytes() for number in range(embedding.sheets)]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def forget(source: str) -> None:
+    """Delete the maps of these faces that pages had computed, with their pictures.
+
+    What stays in the cache are coordinates and numbers without names; newer ones displace them.
+
+    Args:
+        source: as `Embedding.source`.
+    """
+    for content in cache.folder("views").glob(f"*/{CONTENT}"):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            if json.loads(content.read_text(encoding="utf-8"))["source"] == source:
+                shutil.rmtree(content.parent)
 
 
 def separation_from_json(content: Mapping[str, Any]) -> Separation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ HEAD_REVISION = "0006"
 Alembic."""
 
 BUSY_TIMEOUT_MS = 5000
+PATIENCE = 4
+"""So many of these timeouts a writer waits behind others of its process who show no sign of progress: storing or
+deleting a study's pictures may take that long."""
+
 _MIGRATION_LOCK = 5_318_008
 _BROKEN_KEYS = "PRAGMA foreign_key_check"
 
@@ -37,7 +42,7 @@ class Database:
 
     def __init__(self, url: str, synchronous: str = "NORMAL") -> None:
         self.url = url
-        self._turns = WriteTurns(BUSY_TIMEOUT_MS / 1000, in_vain=OperationalError)
+        self._turns = WriteTurns(PATIENCE * BUSY_TIMEOUT_MS / 1000, in_vain=OperationalError)
         try:
             self.engine = _create_engine(url, synchronous, self._turns.moved)
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
@@ -126,7 +131,19 @@ class Database:
             if connection.dialect.name == "sqlite" and (broken := connection.exec_driver_sql(_BROKEN_KEYS).first()):
                 raise DatabaseError(f"The database could not be brought up to date: {broken} points to nothing.")
             connection.commit()
-            return found is None
+        if found is not None:
+            self._shrink()
+        return found is None
+
+    def _shrink(self) -> None:
+        """After an upgrade that may have copied every picture: give SQLite's file its old size again.
+
+        Without space for another copy, or while somebody else is at work, it stays larger; nothing is lost by that.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(self.engine.raw_connection()) as own:
+                own.cursor().execute("VACUUM")
+                own.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def _connection_for_migrating(self) -> Iterator[Connection]:
@@ -223,14 +240,14 @@ def _changes_by_others(connection: Connection) -> int:
 
 _NOTHING_STORED = "Nothing was stored"
 _MEANINGS = {
-    "database is locked": f"is busy: another program has been writing for seconds. {_NOTHING_STORED}; try again",
+    "database is locked": f"is busy: somebody has been writing for seconds. {_NOTHING_STORED}; try again",
     "readonly database": f"is read-only. {_NOTHING_STORED}; give the server write access to the file and its folder",
     "disk is full": f"cannot grow, the disk is full. {_NOTHING_STORED}; free some space and try again",
     "unable to open database file": "cannot be opened. Check that its folder exists and may be written",
     "file is not a database": "is not an SQLite file. Point LDLVA_DATABASE_URL at another file",
     "malformed": "is damaged. Restore it from a backup",
     "no such table": "has no tables yet. Run: python -m ldlva db prepare",
-    "lock timeout": f"is busy: another program has been writing for seconds. {_NOTHING_STORED}; try again",
+    "lock timeout": f"is busy: somebody has been writing for seconds. {_NOTHING_STORED}; try again",
     "read-only transaction": f"is read-only. {_NOTHING_STORED}; connect as a user who may write",
     "No space left": f"cannot grow, the disk is full. {_NOTHING_STORED}; free some space and try again",
     "does not exist": "or one of its tables does not exist. Create it, then run: python -m ldlva db prepare",

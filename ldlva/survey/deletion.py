@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from ldlva.errors import SurveyError
 from ldlva.survey.records import Deletion, StudySummary
 from ldlva.survey.schema import Base, Claim, Image, Invitation, Model, Prediction, Study, StudyProtocol, Volunteer, Vote
-from ldlva.survey.store import Store
+from ldlva.survey.store import Store, gone
 
 
 class DeletionStore(Store):
@@ -27,7 +27,7 @@ class DeletionStore(Store):
         with self._database.write() as session:
             row = session.execute(select(Study).where(Study.id == study.id).with_for_update()).scalar_one_or_none()
             if row is None:
-                raise SurveyError(f"{study.name!r} is not there any more: somebody else deleted it.")
+                raise gone(study.name)
             if row.status == "open":
                 raise SurveyError(f"{study.name!r} is open, somebody may be voting. Close it first.")
             deleted = _delete(session, study.id)

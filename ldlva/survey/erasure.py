@@ -5,10 +5,15 @@ The retention time is the database's alone: results hold nothing that it erases.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from ldlva import result_jobs
+from ldlva.embedding import embedding
 from ldlva.errors import JobError
+from ldlva.jobs import MAKING, MAPPING, PREDICTING, Job, jobs
 from ldlva.survey.records import Deletion, StudySummary, Withdrawal
 from ldlva.survey.repository import Repository
 
@@ -21,19 +26,43 @@ def withdraw(repository: Repository, code: str) -> Withdrawal:
     """
     erased = repository.withdraw(code)
     try:
-        result_jobs.forget(repository.study(erased.study_name).identity)
+        _forget_results(erased.study_name, erased.study_identity)
     except JobError as error:  # the answers are erased all the same, and a volunteer could not help it
         logging.getLogger(__name__).warning("%s", error)
     return erased
 
 
-def delete_study(repository: Repository, study: StudySummary) -> Deletion:
-    """`Repository.delete_study`, and forget what was computed for it.
+def delete_study(repository: Repository, study: StudySummary) -> tuple[Deletion, str]:
+    """`Repository.delete_study`, and forget everything that was computed for it or started about it.
+
+    A failed attempt to make a study of this name stays: it may be tried again.
+
+    Returns:
+        What went, and a sentence about what could not be deleted beside it, mostly empty.
 
     Raises:
         SurveyError: it is open or not there any more.
-        JobError: the study is gone, but some results are not; they are named.
     """
     deleted = repository.delete_study(study)
-    result_jobs.forget(study.identity)
-    return deleted
+    _end(MAKING, lambda job, details: details.get("name") == study.name and job.state() == "finished")
+    _end(PREDICTING, lambda _, details: details.get("study") == study.name)
+    try:
+        _forget_results(study.name, study.identity)
+    except JobError as error:
+        return deleted, str(error)
+    return deleted, ""
+
+
+def _forget_results(name: str, identity: str) -> None:
+    source = f"study:{name}"
+    _end(MAPPING, lambda _, details: details.get("source") == source)
+    embedding.forget(source)
+    result_jobs.forget(identity)
+
+
+def _end(kind: str, concerned: Callable[[Job, dict[str, Any]], bool]) -> None:
+    for job in jobs(kind):
+        with contextlib.suppress(JobError):  # of another user, or deleted meanwhile
+            if concerned(job, job.record()["details"]):
+                job.stop()
+                job.remove()

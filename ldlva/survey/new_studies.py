@@ -79,7 +79,7 @@ class NewStudyStore(Store):
         """
         check_new_study_name(new_name)
         with self._database.write() as session:
-            study = find_study(session, name)
+            study = find_study(session, name, lock=True)
             if protocol is None:
                 protocol, _ = present_protocol(session, study)
             names = session.scalars(select(Image.name).where(Image.study_id == study.id)).all()

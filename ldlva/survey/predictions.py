@@ -40,6 +40,7 @@ class PredictionStore(Store):
 
         Raises:
             SurveyError: that would be needed and is not allowed; the studies concerned, or the other model, are named.
+                Or the images were deleted meanwhile.
         """
         identity = {
             "method": model.method,
@@ -49,6 +50,9 @@ class PredictionStore(Store):
             "details": model.details,
         }
         with self._database.write() as session:
+            there = session.scalar(select(func.count()).where(Image.id.in_(image_ids)))
+            if there != len(set(image_ids)):
+                raise SurveyError("The study was deleted while its faces were predicted; nothing was stored.")
             row = session.scalar(select(Model).where(Model.name == model.name))
             if row is None:
                 row = Model(name=model.name, **identity)

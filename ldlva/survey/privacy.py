@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from ldlva.errors import VolunteerError
 from ldlva.survey.access import normalised_code, secret_hash
 from ldlva.survey.protocol import Protocol
-from ldlva.survey.records import Withdrawal
+from ldlva.survey.records import Withdrawal, study_identity
 from ldlva.survey.schema import Claim, Invitation, Study, Volunteer, Vote
 from ldlva.survey.store import WEB_VOLUNTEER, Store, find_study, present_protocol
 
@@ -47,7 +47,9 @@ class PrivacyStore(Store):
             # The study first, as every other write does: two of them can then not wait for each other.
             study = session.execute(
                 select(Study).where(Study.id == volunteer.study_id).with_for_update(key_share=True)
-            ).scalar_one()
+            ).scalar_one_or_none()
+            if study is None:  # deleted meanwhile, with all votes
+                raise _unknown_code()
             votes = session.scalar(select(func.count()).where(Vote.volunteer_id == volunteer.id)) or 0
             session.execute(delete(Vote).where(Vote.volunteer_id == volunteer.id))
             session.execute(delete(Claim).where(Claim.volunteer_id == volunteer.id))
@@ -58,7 +60,7 @@ class PrivacyStore(Store):
                 raise _unknown_code()
             study.withdrawn += 1
             protocol, _ = present_protocol(session, study)
-            erased = Withdrawal(study.name, protocol.main_title, votes)
+            erased = Withdrawal(study.name, protocol.main_title, study_identity(study.link_secret), votes)
         self._database.forget_erased()
         return erased
 

@@ -14,7 +14,7 @@ from ldlva.survey.face_states import face_states
 from ldlva.survey.protocol import Protocol
 from ldlva.survey.records import StudySummary
 from ldlva.survey.schema import Image, Study, Volunteer, Vote
-from ldlva.survey.store import CURRENT, WEB_VOLUNTEER, Store
+from ldlva.survey.store import CURRENT, WEB_VOLUNTEER, Store, gone
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,16 @@ class ProgressStore(Store):
     """Statistics for the researcher."""
 
     def progress(self, study: StudySummary) -> StudyProgress:
-        """How a study stands now."""
+        """How a study stands now.
+
+        Raises:
+            SurveyError: it was deleted.
+        """
         now, protocol = self._clock(), study.protocol
         with self._database.read() as session:
-            row = session.get_one(Study, study.id)
+            row = session.get(Study, study.id)
+            if row is None:
+                raise gone(study.name)
             names: dict[int, str] = dict(
                 session.execute(select(Image.id, Image.name).where(Image.study_id == study.id)).all()
             )

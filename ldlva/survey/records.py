@@ -60,6 +60,11 @@ class NewVote:
     source_choice: str
 
 
+def study_identity(link_secret: str) -> str:
+    """See `StudySummary.identity`."""
+    return secret_hash(link_secret)[:16]
+
+
 @dataclass(frozen=True)
 class StudySummary:
     """A study with its counts of images, volunteers (imported raters apart) and current votes on faces.
@@ -93,7 +98,7 @@ class StudySummary:
     @property
     def identity(self) -> str:
         """Tells the study from those of other databases, which may have its number; nothing can be opened with it."""
-        return secret_hash(self.link_secret)[:16]
+        return study_identity(self.link_secret)
 
     @property
     def title(self) -> str:
@@ -206,6 +211,7 @@ class Withdrawal:
 
     study_name: str
     study_title: str
+    study_identity: str
     votes: int
 
 

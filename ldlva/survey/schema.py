@@ -170,7 +170,7 @@ class Volunteer(Base):
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     withdrawal_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     participant_id: Mapped[str | None] = mapped_column(String(200))
-    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitation.id"))
+    invitation_id: Mapped[int | None] = mapped_column(ForeignKey("invitation.id"), index=True)
     language: Mapped[str | None] = mapped_column(String(20))
     consent_version: Mapped[str | None] = mapped_column(String(40))
     consented_at: Mapped[datetime | None]

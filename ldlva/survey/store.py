@@ -35,17 +35,28 @@ class Store:
         self._clock = clock
 
 
-def find_study(session: Session, name: str) -> Study:
+def find_study(session: Session, name: str, lock: bool = False) -> Study:
     """A study's row, for researchers.
+
+    Args:
+        session: a transaction.
+        name: the study's.
+        lock: keep others from deleting or changing it until the transaction ends.
 
     Raises:
         SurveyError: there is none; existing names are listed.
     """
-    study = session.scalar(select(Study).where(Study.name == name))
+    query = select(Study).where(Study.name == name)
+    study = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if study is None:
         known = ", ".join(session.scalars(select(Study.name).order_by(Study.name))) or "none yet"
         raise SurveyError(f"There is no study named {name!r}. Studies: {known}.")
     return study
+
+
+def gone(name: str) -> SurveyError:
+    """What to say of a study that was there a moment ago."""
+    return SurveyError(f"{name!r} is not there any more: somebody deleted it.")
 
 
 def present_protocol(session: Session, study: Study) -> tuple[Protocol, str]:

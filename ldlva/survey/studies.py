@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from typing import Any, cast
 
@@ -29,10 +30,13 @@ class StudyStore(Store):
             return [_summary(row) for row in session.execute(_summaries().order_by(Study.id.desc()))]
 
     def study_titles(self) -> dict[str, str]:
-        """Every study's title by its name, newest first; nothing is counted."""
+        """Every study's title by its name, newest first; nothing is counted. For pickers: where several studies have
+        the same title, as clones do, the name is behind it."""
         query = select(Study.name, StudyProtocol.content).join(StudyProtocol, _PRESENT).order_by(Study.id.desc())
         with self._database.read() as session:
-            return {row.name: parse_protocol(row.content).main_title for row in session.execute(query)}
+            titles = {row.name: parse_protocol(row.content).main_title for row in session.execute(query)}
+        times = Counter(titles.values())
+        return {name: title if times[title] == 1 else f"{title} ({name})" for name, title in titles.items()}
 
     def listed_open_studies(self) -> list[StudySummary]:
         """Studies that strangers may see: open to anyone, and not kept off the home page."""

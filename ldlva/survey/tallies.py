@@ -15,7 +15,7 @@ from ldlva.raters.quality import RaterVotes
 from ldlva.survey.face_states import answer_counts, answer_sets, each_answer
 from ldlva.survey.records import AnswerSets, StudySummary, StudyVotes
 from ldlva.survey.schema import Image, Prediction, Study, Volunteer, Vote
-from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store
+from ldlva.survey.store import COUNTED, WEB_VOLUNTEER, Store, gone
 
 
 def rater_counts(session: Session, study: StudySummary, answers: Mapping[int, Counter[str]]) -> dict[int, int]:
@@ -132,9 +132,15 @@ class TallyStore(Store):
         It is the key of every cached result: the number of current votes and the newest of them, the number of
         predictions and the newest of them, withdrawals and protocol. A vote that goes never comes back and numbers
         only grow, so equal pairs mean equal votes.
+
+        Raises:
+            SurveyError: the study was deleted.
         """
         with self._database.read() as session:
-            state = session.execute(select(Study.withdrawn, Study.protocol_version).where(Study.id == study.id)).one()
+            query = select(Study.withdrawn, Study.protocol_version).where(Study.id == study.id)
+            state = session.execute(query).one_or_none()
+            if state is None:
+                raise gone(study.name)
             votes = session.execute(
                 select(func.count(), func.max(Vote.id)).where(Vote.study_id == study.id, Vote.superseded_at.is_(None))
             ).one()

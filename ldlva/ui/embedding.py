@@ -15,7 +15,7 @@ from ldlva.embedding import cache
 from ldlva.embedding.embedding import CONTENT, FORMAT, GROUPINGS, LABEL, MAJORITY, Embedding, digest, read
 from ldlva.embedding.figures import interval
 from ldlva.errors import JobError, NotYetError, ProjectionError
-from ldlva.jobs import Job, jobs, new_job
+from ldlva.jobs import MAPPING, Job, jobs, new_job
 from ldlva.projection import FEWEST_FACES, USUAL_PERPLEXITY, largest_perplexity, suitable_perplexity
 from ldlva.run_folder import find_runs
 from ldlva.settings import MODELS, settings
@@ -24,7 +24,6 @@ from ldlva.ui import components, session, study_link
 from ldlva.ui.shipped import shipped_models
 from ldlva.ui.study_form import data_problem
 
-KIND = "embedding"
 REFRESH_SECONDS = 1.0
 MOST_PANELS = 3
 AT_ONCE = 1000
@@ -61,6 +60,7 @@ class Request:
 
     Attributes:
         study: a study's name, or None.
+        identity: the study's; another one may have its name some day.
         data: a data set as commands name it, or None.
         split: part of a data set.
         models: panels: names of models, shipped or of the study.
@@ -70,6 +70,7 @@ class Request:
     """
 
     study: str | None
+    identity: str | None
     data: str | None
     split: str
     models: tuple[str, ...]
@@ -81,9 +82,13 @@ class Request:
     @property
     def key(self) -> str:
         """Names the map on disk; the state is not part of it, so that an outdated map can still be shown."""
-        asked = [self.study, self.data, self.split, self.models, self.runs, self.perplexity, self.seed]
-        database = settings().database_url if self.study else ""
-        return digest(json.dumps([FORMAT, database, asked]))[:40]
+        asked = [self.identity, self.data, self.split, self.models, self.runs, self.perplexity, self.seed]
+        return digest(json.dumps([FORMAT, asked]))[:40]
+
+    @property
+    def source(self) -> str | None:
+        """As a map names it."""
+        return f"study:{self.study}" if self.study else self.data
 
     @property
     def folder(self) -> Path:
@@ -153,7 +158,7 @@ def _ask_about_study(study: StudySummary, place: Any) -> Request:
         place.caption(f"Left out: {components.plain(left_out)}. Imported predictions come without features.")
     perplexity, seed = _tune(study.images, f"study-{study.name}")
     state = session.repository().version(study)
-    return Request(study.name, None, "", tuple(models), (), perplexity, seed, tuple(state))
+    return Request(study.name, study.identity, None, "", tuple(models), (), perplexity, seed, tuple(state))
 
 
 def _ask_about_data(spec: str | None, left: Any, right: Any) -> Request:
@@ -181,7 +186,7 @@ def _ask_about_data(spec: str | None, left: Any, right: Any) -> Request:
     chosen = [name for name in models if name not in runs]
     folders = [*(MODELS / name for name in chosen), *map(Path, chosen_runs)]
     state = cache.weights_state(folders)
-    return Request(None, spec, split, tuple(chosen), tuple(chosen_runs), perplexity, seed, tuple(state))
+    return Request(None, None, spec, split, tuple(chosen), tuple(chosen_runs), perplexity, seed, tuple(state))
 
 
 def _method(name: str) -> str:
@@ -274,17 +279,17 @@ def _start_button(request: Request, label: str) -> None:
 
 def start(request: Request) -> None:
     """Start the process that computes the map, unless it runs already."""
-    for job in jobs(KIND):
+    for job in jobs(MAPPING):
         if job.state() != "running" and job.record()["details"].get("key") == request.key:
             job.remove()
     if job_of(request, "running") is None:
         job = new_job()
-        job.start(KIND, request.command(job), {"key": request.key})
+        job.start(MAPPING, request.command(job), {"key": request.key, "source": request.source})
 
 
 def job_of(request: Request, *states: str) -> Job | None:
     """The newest job that computes this map, if it is in one of the states."""
-    for job in jobs(KIND):
+    for job in jobs(MAPPING):
         if job.record()["details"].get("key") == request.key:
             return job if job.state() in states else None
     return None

@@ -89,7 +89,9 @@ def repository() -> Repository:
         LdlvaError: it cannot be opened; the next page load tries again.
     """
     previewed = _previewed()
-    return real_repository() if previewed is None else _preview(previewed.name, previewed.protocol_hash).repository
+    if previewed is None:
+        return real_repository()
+    return _preview(previewed.name, previewed.identity, previewed.protocol_hash).repository
 
 
 def _previewed() -> StudySummary | None:
@@ -110,9 +112,14 @@ def real_repository() -> Repository:
 
 
 @st.cache_resource(show_spinner="Making a preview …", max_entries=8)
-def _preview(name: str, protocol_hash: str) -> Preview:
+def _preview(name: str, identity: str, protocol_hash: str) -> Preview:
     """A preview of one state of a study's protocol, shared by all who look at it."""
     return Preview(real_repository(), real_repository().study(name))
+
+
+def forget_previews() -> None:
+    """Delete what previews copied of studies; those that are being looked at begin anew."""
+    _preview.clear()
 
 
 def alignment(study: StudySummary) -> Alignment:

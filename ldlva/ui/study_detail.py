@@ -18,8 +18,8 @@ from ldlva.survey.pack import publishing_problem
 from ldlva.survey.protocol import parse_protocol
 from ldlva.survey.psych_ds import pack_archive
 from ldlva.survey.records import StudySummary
-from ldlva.ui import components, protocol_form, study_jobs, study_progress
-from ldlva.ui.session import repository
+from ldlva.ui import components, protocol_form, study_progress
+from ldlva.ui.session import forget_previews, repository
 from ldlva.ui.studies import (
     attempt,
     draw_head,
@@ -188,12 +188,11 @@ def _delete(study: StudySummary) -> None:
     typed = str(st.session_state["delete-name"] or "").strip()
     if typed != study.name:
         raise SurveyError(f"Nothing was deleted. Type the short name first: {study.name}")
-    deleted = delete_study(repository(), study)
-    study_jobs.forget(study.name)
+    deleted, left = delete_study(repository(), study)
+    forget_previews()
     st.query_params.pop("study", None)
-    show_done(
-        f"“{study.title}” is gone for ever, with {counted(deleted.faces, 'face')} and {counted(deleted.votes, 'vote')}."
-    )
+    what = f"{counted(deleted.faces, 'face')} and {counted(deleted.votes, 'vote')}"
+    show_done(f"“{study.title}” is gone for ever, with {what}. {left}".strip())
 
 
 def export_archive(study: StudySummary) -> bytes:

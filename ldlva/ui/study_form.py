@@ -15,7 +15,7 @@ import streamlit as st
 
 from ldlva.datasets import READERS, SPLITS
 from ldlva.errors import LdlvaError
-from ldlva.jobs import Job, jobs, new_job
+from ldlva.jobs import MAKING, Job, jobs, new_job
 from ldlva.settings import settings
 from ldlva.survey.face_finding import INSTALL, Crop, detector_installed
 from ldlva.survey.protocol_file import parse_toml
@@ -24,7 +24,6 @@ from ldlva.ui.session import repository
 from ldlva.ui.shipped import COMPUTER_MADE, shipped_models, torch_installed
 from ldlva.ui.studies import server_address
 
-KIND = "study"
 FILE_TYPES = ["jpg", "jpeg", "png", "webp", "zip"]
 LONGEST_FILE_NAME = 120
 MOST_SAMPLED = 500
@@ -145,7 +144,7 @@ def name_problem(name: str) -> str | None:
         repository().check_new_name(name)
     except LdlvaError as error:
         return str(error)
-    if any(job.record()["details"].get("name") == name for job in jobs(KIND) if job.state() == "running"):
+    if any(job.record()["details"].get("name") == name for job in jobs(MAKING) if job.state() == "running"):
         return f"A study named {name!r} is being made right now. Choose another name."
     return None
 
@@ -275,7 +274,7 @@ def create(form: Form) -> None:
             (job.upload / safe_file_name(file.name, taken)).write_bytes(file.getbuffer())
         if form.protocol is not None:
             (job.folder / PROTOCOL_FILE).write_text(form.protocol, encoding="utf-8")
-        job.start(KIND, form.command(job), {"name": form.name, "title": form.title or form.name})
+        job.start(MAKING, form.command(job), {"name": form.name, "title": form.title or form.name})
     except OSError as error:
         job.remove()
         st.html(components.alert(f"The upload cannot be stored: {error.strerror}. Free space, or set LDLVA_JOBS."))

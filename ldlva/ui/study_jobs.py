@@ -8,11 +8,11 @@ from html import escape
 import streamlit as st
 
 from ldlva.errors import SurveyError
-from ldlva.jobs import Job, jobs
+from ldlva.jobs import MAKING, Job, jobs
 from ldlva.ui import components
 from ldlva.ui.session import repository, runs, thumbnail
 from ldlva.ui.studies import attempt, draw_link, draw_links
-from ldlva.ui.study_form import KIND, form_served
+from ldlva.ui.study_form import form_served
 from ldlva.wording import counted
 
 REFRESH_SECONDS = 1.0
@@ -21,16 +21,9 @@ MOST_THUMBNAILS = 60
 
 def jobs_by_state() -> tuple[list[Job], list[Job]]:
     """Running jobs, and those that ended and were not dismissed yet."""
-    everything = jobs(KIND)
+    everything = jobs(MAKING)
     running = [job for job in everything if job.state() == "running"]
     return running, [job for job in everything if job not in running]
-
-
-def forget(name: str) -> None:
-    """Dismiss what came of making a study that was deleted."""
-    for job in jobs_by_state()[1]:
-        if job.record()["details"].get("name") == name:
-            job.remove()
 
 
 def follow(running: Sequence[Job]) -> None:

@@ -50,6 +50,8 @@ def follow(key: str, places: Mapping[str, Place], default: Place) -> bool:
         wanted = asked()
         st.session_state[key] = default if wanted is None else places.get(wanted)
         st.session_state[_FOLLOWED] = wanted
+    elif asked() is not None and asked() not in places:
+        st.session_state[key] = None  # deleted while the page was open; the picker would turn to another one
     return is_new
 
 

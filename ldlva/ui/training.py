@@ -11,7 +11,7 @@ import streamlit as st
 
 from ldlva import figures
 from ldlva.figures import MODEL_COLOURS
-from ldlva.jobs import jobs
+from ldlva.jobs import PREDICTING, jobs
 from ldlva.run_folder import RunSummary, find_runs
 from ldlva.settings import settings
 from ldlva.ui import components, session
@@ -82,7 +82,7 @@ def _often(look: Callable[[], None], busy: bool) -> None:
 
 
 def _is_busy(found: Sequence[RunSummary]) -> bool:
-    return any(run.state == "running" for run in found) or any(job.state() == "running" for job in jobs("predict"))
+    return any(run.state == "running" for run in found) or any(job.state() == "running" for job in jobs(PREDICTING))
 
 
 def current(found: Sequence[RunSummary]) -> list[RunSummary]:

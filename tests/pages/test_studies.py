@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ldlva.jobs import Job, jobs, new_job
+from ldlva.jobs import MAKING, Job, jobs, new_job
 from ldlva.settings import settings
 from ldlva.survey.records import NewStudy
 from ldlva.survey.repository import Repository
@@ -48,7 +48,7 @@ def fill(app: AppTest, name: str, files: Files, title: str = "A title") -> None:
 
 def finish(app: AppTest) -> Job:
     """Wait until the only job has ended, and see the page then."""
-    [job] = jobs(study_form.KIND)
+    [job] = jobs(MAKING)
     deadline = time.monotonic() + 180
     while job.state() == "running":
         assert time.monotonic() < deadline
@@ -148,7 +148,7 @@ def test_a_running_job_can_be_stopped_and_discarded(sqlite_repository: Repositor
     app = open_page("studies")
     fill(app, "mine", [(f"{i}.png", png(i, 400), "image/png") for i in range(40)])
     press(app, "create-study")
-    [job] = jobs(study_form.KIND)
+    [job] = jobs(MAKING)
     assert job.state() == "running"
     again = open_page("studies")  # as after a reload, in a new session
     assert "Making “A title”" in html(again)
@@ -158,7 +158,7 @@ def test_a_running_job_can_be_stopped_and_discarded(sqlite_repository: Repositor
     assert job.state() == "stopped"
     assert "It was stopped." in alert(again)
     press(again, f"remove-{job.id}")
-    assert jobs(study_form.KIND) == []
+    assert jobs(MAKING) == []
     assert sqlite_repository.studies() == []
 
 
@@ -173,7 +173,7 @@ def test_what_a_server_cannot_do_is_said(sqlite_repository: Repository, monkeypa
 
 def test_a_finished_job_of_another_database_can_be_dismissed(sqlite_repository: Repository) -> None:
     job = new_job()
-    record = {"kind": study_form.KIND, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
+    record = {"kind": MAKING, "arguments": [], "details": {"name": "gone"}, "pid": 1, "process": None}
     (job.folder / "job.json").write_text(json.dumps(record))
     (job.folder / "exit.json").write_text('{"code": 0}')
     app = open_page("studies")

@@ -248,6 +248,26 @@ def test_a_study_is_deleted_by_typing_its_name(sqlite_repository: Repository) ->
     assert [study.name for study in sqlite_repository.studies()] == ["kept"]
 
 
+def test_a_new_study_of_a_deleted_ones_name_has_a_preview_of_its_own(sqlite_repository: Repository) -> None:
+    for faces in (2, 5):
+        sqlite_repository.create_study(NewStudy("s", protocol=quota(1), status="draft"), pictures(faces))
+        app = open_page("vote", study="s", preview=preview_key(sqlite_repository.study("s")))
+        press(app, next(str(button.key) for button in app.button if str(button.key).startswith("agree")))
+        assert f"of {faces}" in html(app)
+        sqlite_repository.delete_study(sqlite_repository.study("s"))
+
+
+def test_a_page_on_a_study_that_is_deleted_turns_to_no_other(sqlite_repository: Repository) -> None:
+    create(sqlite_repository, protocol(), 2, "first")
+    create(sqlite_repository, protocol(), 2, "goes")
+    app = open_page("results", study="goes")
+    sqlite_repository.set_study_status("goes", "closed")
+    sqlite_repository.delete_study(sqlite_repository.study("goes"))
+    app.run()
+    assert "There is no study named 'goes'" in alert(app)
+    assert app.selectbox(key="study").value is None
+
+
 def test_a_preview_of_a_draft_stores_nothing(sqlite_repository: Repository) -> None:
     sqlite_repository.create_study(NewStudy("s", protocol=quota(1), status="draft"), pictures(2))
     key = preview_key(sqlite_repository.study("s"))

@@ -70,6 +70,20 @@ def test_an_open_study_and_one_that_is_gone_are_refused(repository: Repository, 
         repository.delete_study(study)
 
 
+def test_who_still_works_with_a_deleted_study_is_told_so(repository: Repository, database: Database) -> None:
+    repository.create_study(NewStudy("s", "S", status="draft"), pictures(2))
+    study = repository.study("s")
+    ids = [image_id for image_id, _, _ in repository.images(study)]
+    repository.delete_study(study)
+    for ask in (repository.version, repository.progress):
+        with pytest.raises(SurveyError, match="not there any more"):
+            ask(study)
+    model = NewModel("m", "ce", "resnet18", EMOTION_NAMES, "0" * 64, {})
+    with pytest.raises(SurveyError, match=r"deleted while its faces were predicted; nothing was stored"):
+        repository.store_predictions(model, ids, np.full((2, 7), 1 / 7), np.zeros((2, 2), np.float32))
+    assert not rows(database)["model"]
+
+
 def test_what_comes_after_has_numbers_of_its_own(repository: Repository, database: Database) -> None:
     """A prediction on its way to a deleted face must not end at another one."""
     ids = []

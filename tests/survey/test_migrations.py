@@ -107,6 +107,7 @@ def test_a_first_database_keeps_everything_and_becomes_the_present_one(database:
     with database.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+            assert connection.exec_driver_sql("PRAGMA freelist_count").scalar() == 0  # no room left over from copying
             for table in ("study", "image", "volunteer", "vote", "invitation"):
                 made = connection.exec_driver_sql(f"SELECT sql FROM sqlite_master WHERE name = '{table}'").scalar_one()
                 assert "AUTOINCREMENT" in made

@@ -33,6 +33,8 @@ def test_a_study_is_listed_with_its_counts(repository: Repository) -> None:
     assert [found.name for found in repository.studies()] == ["demo"]
     repository.create_study(NewStudy("later", "Later faces"), pictures(2))
     assert list(repository.study_titles().items()) == [("later", "Later faces"), ("demo", "Demo faces")]
+    repository.clone_study("demo", "demo-2")
+    assert list(repository.study_titles().values()) == ["Demo faces (demo-2)", "Later faces", "Demo faces (demo)"]
 
 
 @pytest.mark.parametrize(

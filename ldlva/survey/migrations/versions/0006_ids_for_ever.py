@@ -1,4 +1,5 @@
-"""Studies can be deleted: SQLite must not give their numbers, or their faces', to the next ones."""
+"""Studies can be deleted: SQLite must not give their numbers, or their faces', to the next ones; and no deleted
+invitation may cost a search through all volunteers."""
 
 from alembic import op
 
@@ -9,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index("ix_volunteer_invitation_id", "volunteer", ["invitation_id"])
     if op.get_bind().dialect.name != "sqlite":
         return  # PostgreSQL's sequences never go back
     for table in ("study", "image"):
