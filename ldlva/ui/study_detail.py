@@ -192,7 +192,7 @@ def _delete(study: StudySummary) -> None:
     forget_previews()
     st.query_params.pop("study", None)
     what = f"{counted(deleted.faces, 'face')} and {counted(deleted.votes, 'vote')}"
-    show_done(f"“{study.title}” is gone for ever, with {what}. {left}".strip())
+    show_done(f"“{study.title}” ({study.name}) is gone for ever, with {what}. {left}".strip())
 
 
 def export_archive(study: StudySummary) -> bytes:

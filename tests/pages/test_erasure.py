@@ -109,7 +109,7 @@ def test_a_result_that_cannot_be_deleted_is_named_and_the_study_is_gone(
     app.text_input(key="delete-name").set_value("s")
     monkeypatch.setattr(Job, "remove", lambda _: None)
     press(app, "delete")
-    assert "“T” is gone for ever, with 1 face and 0 votes." in html(app)
+    assert "“T” (s) is gone for ever, with 1 face and 0 votes." in html(app)
     assert str(results[0].folder) in html(app)
     assert not sqlite_repository.has_study("s")
 

@@ -243,7 +243,7 @@ def test_a_study_is_deleted_by_typing_its_name(sqlite_repository: Repository) ->
     assert "Nothing was deleted" in alert(app)
     app.text_input(key="delete-name").set_value(" s ")
     press(app, "delete")
-    assert "“T” is gone for ever, with 2 faces and 2 votes." in html(app)
+    assert "“T” (s) is gone for ever, with 2 faces and 2 votes." in html(app)
     assert "study" not in app.query_params
     assert [study.name for study in sqlite_repository.studies()] == ["kept"]
 
