@@ -35,6 +35,9 @@ from ldlva.settings import PROJECT_ROOT, settings
 
 JobState = Literal["running", "finished", "failed", "stopped"]
 
+MAKING, MAPPING, PREDICTING = "study", "embedding", "predict"
+"""Kinds of jobs that pages start about a study: that make one, map its faces, predict them. Results: `result_jobs`."""
+
 Report = Callable[[int, int], None]
 """Called with how many of how many are done."""
 
@@ -153,7 +156,7 @@ class Job:
         Raises:
             JobError: it is running, or cannot be started.
         """
-        if (self.folder / "job.json").is_file() and self.state() == "running":
+        if self.is_running():
             raise JobError("This job is running already.")
         for name in ("progress.json", "exit.json", "stopped"):
             (self.folder / name).unlink(missing_ok=True)
@@ -219,6 +222,10 @@ class Job:
                 return message if found else log.splitlines()[-1].strip()
         return "It ended without a word: it was killed, perhaps for want of memory, or the machine was restarted."
 
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return (self.folder / "job.json").is_file() and self.state() == "running"
+
     def stop(self) -> None:
         """End the command and everything it started; nothing happens if it has ended.
 
@@ -249,7 +256,7 @@ class Job:
         Raises:
             JobError: it is running.
         """
-        if (self.folder / "job.json").is_file() and self.state() == "running":
+        if self.is_running():
             raise JobError("This job is running. Stop it first.")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -276,10 +283,6 @@ def new_job() -> Job:
     return Job(folder)
 
 
-MAKING, MAPPING, PREDICTING = "study", "embedding", "predict"
-"""Kinds of jobs that pages start about a study: that make one, map its faces, predict them. Results: `result_jobs`."""
-
-
 def jobs(kind: str) -> list[Job]:
     """All started jobs of a kind, newest first; damaged folders are passed over."""
     root = settings().jobs
@@ -288,6 +291,22 @@ def jobs(kind: str) -> list[Job]:
     folders = sorted((path for path in root.iterdir() if path.is_dir()), reverse=True)
     records = ((path, _read_json(path / "job.json")) for path in folders)
     return [Job(path) for path, record in records if set(record) >= _RECORD and record["kind"] == kind]
+
+
+def end_jobs(kind: str, concerned: Callable[[Job], bool]) -> list[Path]:
+    """Stop and delete the jobs of a kind that something no longer wanted concerns.
+
+    Returns:
+        Folders that are still there: another user's.
+    """
+    ended = []
+    for job in jobs(kind):
+        with contextlib.suppress(JobError):  # of another user, or deleted meanwhile
+            if concerned(job):
+                ended.append(job.folder)
+                job.stop()
+                job.remove()
+    return [folder for folder in ended if folder.exists()]
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ldlva.errors import JobError
-from ldlva.jobs import Job, jobs, new_job
+from ldlva.jobs import Job, end_jobs, jobs, new_job
 
 COMPARISON, AGREEMENT, REPORT = KINDS = ("comparison", "agreement", "report")
 
@@ -80,15 +80,8 @@ def forget(study: str) -> None:
     Raises:
         JobError: some of it cannot be deleted; the rest is.
     """
-    left = []
-    for job in [job for kind in KINDS for job in jobs(kind)]:
-        with contextlib.suppress(JobError):  # of another user, or deleted meanwhile
-            if _study(job) in (study, None):
-                left.append(job.folder)
-                job.stop()
-                job.remove()
-    if remaining := [str(folder) for folder in left if folder.exists()]:
-        raise JobError(f"Results that rest on erased answers are still there. Delete {', '.join(remaining)}.")
+    if left := [str(folder) for kind in KINDS for folder in end_jobs(kind, lambda job: _study(job) in (study, None))]:
+        raise JobError(f"Results that rest on erased answers are still there. Delete {', '.join(left)}.")
 
 
 def _study(job: Job) -> str | None:

@@ -103,8 +103,8 @@ def delete_run(run: RunSummary) -> None:
     """
     with _starting:
         check_not_running(run.folder)
-        job, predictions = Job(run.folder / "job"), _predictions(run)
-        if (job.folder / "job.json").is_file() and job.state() == "running":
+        predictions = _predictions(run)
+        if Job(run.folder / "job").is_running():
             raise TrainingError(f"{run.name} is being trained. Stop it first.")
         if any(prediction.state() == "running" for prediction in predictions):
             raise TrainingError(f"{run.name} is predicting. Wait for it, then delete the run.")

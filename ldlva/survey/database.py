@@ -96,9 +96,8 @@ class Database:
 
         While somebody reads, that is put off until the next time; PostgreSQL does it by itself (vacuum).
         """
-        if self.engine.dialect.name == "sqlite":
-            with self._clear_errors(), contextlib.closing(self.engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._clear_errors():
+            self._on_sqlite("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Release all connections."""
@@ -140,10 +139,15 @@ class Database:
 
         Without space for another copy, or while somebody else is at work, it stays larger; nothing is lost by that.
         """
+        with contextlib.suppress(sqlite3.OperationalError):
+            self._on_sqlite("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _on_sqlite(self, *statements: str) -> None:
+        """Statements that stand outside every transaction; nothing on other databases."""
         if self.engine.dialect.name == "sqlite":
-            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(self.engine.raw_connection()) as own:
-                own.cursor().execute("VACUUM")
-                own.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with contextlib.closing(self.engine.raw_connection()) as connection:
+                for statement in statements:
+                    connection.cursor().execute(statement)
 
     @contextlib.contextmanager
     def _connection_for_migrating(self) -> Iterator[Connection]:

@@ -5,15 +5,12 @@ The retention time is the database's alone: results hold nothing that it erases.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Callable
-from typing import Any
 
 from ldlva import result_jobs
 from ldlva.embedding import embedding
 from ldlva.errors import JobError
-from ldlva.jobs import MAKING, MAPPING, PREDICTING, Job, jobs
+from ldlva.jobs import MAKING, MAPPING, PREDICTING, end_jobs
 from ldlva.survey.records import Deletion, StudySummary, Withdrawal
 from ldlva.survey.repository import Repository
 
@@ -44,8 +41,8 @@ def delete_study(repository: Repository, study: StudySummary) -> tuple[Deletion,
         SurveyError: it is open or not there any more.
     """
     deleted = repository.delete_study(study)
-    _end(MAKING, lambda job, details: details.get("name") == study.name and job.state() == "finished")
-    _end(PREDICTING, lambda _, details: details.get("study") == study.name)
+    end_jobs(MAKING, lambda job: job.record()["details"].get("name") == study.name and job.state() == "finished")
+    end_jobs(PREDICTING, lambda job: job.record()["details"].get("study") == study.name)
     try:
         _forget_results(study.name, study.identity)
     except JobError as error:
@@ -55,14 +52,6 @@ def delete_study(repository: Repository, study: StudySummary) -> tuple[Deletion,
 
 def _forget_results(name: str, identity: str) -> None:
     source = f"study:{name}"
-    _end(MAPPING, lambda _, details: details.get("source") == source)
+    end_jobs(MAPPING, lambda job: job.record()["details"].get("source") == source)
     embedding.forget(source)
     result_jobs.forget(identity)
-
-
-def _end(kind: str, concerned: Callable[[Job, dict[str, Any]], bool]) -> None:
-    for job in jobs(kind):
-        with contextlib.suppress(JobError):  # of another user, or deleted meanwhile
-            if concerned(job, job.record()["details"]):
-                job.stop()
-                job.remove()

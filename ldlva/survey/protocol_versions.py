@@ -39,13 +39,7 @@ class ProtocolStore(Store):
                 consent text keeps its version.
         """
         with self._database.write() as session:
-            find_study(session, name)
-            study = session.execute(
-                select(Study)
-                .where(Study.name == name)
-                .with_for_update(key_share=True)
-                .execution_options(populate_existing=True)
-            ).scalar_one()
+            study = find_study(session, name, lock=True)
             present, present_hash = present_protocol(session, study)
             if protocol.hash == present_hash:
                 return study.protocol_version
